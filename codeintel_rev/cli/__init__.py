@@ -1,0 +1,5 @@
+"""The command line: `codeintel-rev index` and `codeintel-rev search`."""
+
+from codeintel_rev.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,65 @@
+"""What a generation says of itself: the commit it shows, what was left out, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from codeintel_rev.errors import DamagedIndexError
+from codeintel_rev.retrieval.answer import Degraded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = 1
+FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Times are ISO 8601 in UTC. `model` is None for an index without vectors; `degraded` says why.
+
+    `dirty` are tracked files that were indexed as committed although the working tree differs;
+    `skipped` counts files by the reason for which nothing of them is indexed.
+    """
+
+    root: str
+    commit: str
+    committed_at: str
+    branch: str | None
+    indexed_at: str
+    paths: tuple[str, ...]
+    files: int
+    chunks: int
+    unparsed: int
+    skipped: dict[str, int]
+    dirty: tuple[str, ...]
+    untracked: int
+    model: str | None
+    dim: int
+    embedded: int
+    reused: int
+    degraded: tuple[Degraded, ...]
+    seconds: float
+    chunker: int
+    schema: int = SCHEMA
+
+    def write(self, folder: Path) -> None:
+        text = json.dumps(asdict(self), indent=1)
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Raises DamagedIndexError for a manifest that cannot be read or is of another schema."""
+        mend = "Mend: codeintel-rev index REPO builds a new one"
+        try:
+            data: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            if data.get("schema") != SCHEMA:
+                raise DamagedIndexError(
+                    f"{folder / FILE} has schema {data.get('schema')!r}, this program reads {SCHEMA}", mend
+                )
+            data["degraded"] = tuple(Degraded(**item) for item in data["degraded"])
+            return cls(**data | {"paths": tuple(data["paths"]), "dirty": tuple(data["dirty"])})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedIndexError(f"{folder / FILE} cannot be read: {error}", mend) from error

@@ -1,0 +1,1 @@
+"""Pure parts of searching: words, fusion, and the shape of an answer."""
