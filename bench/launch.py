@@ -1,0 +1,56 @@
+"""What a launch costs: CPU over ``python -c pass``, as a ratio to the stock launcher in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import cpu_of, low_quantile, table
+
+BIN = Path(sys.executable).parent
+PASS = [sys.executable, "-c", "pass"]
+CONTENDERS = {
+    "python -c pass": PASS,
+    "opentelemetry-instrument, our entry points off": [str(BIN / "opentelemetry-instrument"), *PASS],
+    "opentelemetry-instrument, with us": [str(BIN / "opentelemetry-instrument"), *PASS],
+    "codeintel-obs run": [str(BIN / "codeintel-obs"), "run", "--", *PASS],
+    "codeintel-obs run --exec": [str(BIN / "codeintel-obs"), "run", "--exec", "--", *PASS],
+    "ddtrace-run (peer)": [str(BIN / "ddtrace-run"), *PASS],
+    "python -c 'import structlog' (peer)": [sys.executable, "-c", "import structlog"],
+}
+REFERENCE = "opentelemetry-instrument, our entry points off"
+BUDGETS = {"codeintel-obs run": "0.75 (stretch 0.5)"}
+
+
+def main() -> None:
+    """Print the table; ``--rounds`` for more patience."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=11)
+    rounds = parser.parse_args().rounds
+    present = {name: command for name, command in CONTENDERS.items() if Path(command[0]).exists()}
+    seen: dict[str, list[float]] = {name: [] for name in present}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for name, command in present.items():
+                seen[name].append(cpu_of(command, _environ(name), folder))
+    costs = {name: low_quantile(values) for name, values in seen.items()}
+    floor = costs["python -c pass"]
+    unit = costs[REFERENCE] - floor
+    rows = [["launch", "CPU over `python -c pass`", "ratio", "budget"]]
+    rows += [[name, f"{cost - floor:.0f} ms", f"{(cost - floor) / unit:.2f}", BUDGETS.get(name, "")]
+             for name, cost in costs.items() if name != "python -c pass"]
+    print(table(f"Launch ({rounds} rounds, p10, reference: {REFERENCE})", rows))
+    for name in CONTENDERS.keys() - present.keys():
+        print(f"not measured, not installed: {name}")
+
+
+def _environ(name: str) -> dict[str, str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "CODEINTEL_"))}
+    return {**environ, "CODEINTEL_OBS": "off"} if name == REFERENCE else environ
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""A flight recorder for retrieval and code-intelligence services; importing it does nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codeintel_obs.hookspecs import hookimpl
+    from codeintel_obs.instrumentor import LibraryInstrumentor
+    from codeintel_obs.launch import start
+    from codeintel_obs.recorder import current_run, emit_step, step
+    from codeintel_obs.steps import Call, FieldClass, Outcome, Point, Status, Step, StepEvent
+
+__all__ = [
+    "Call",
+    "FieldClass",
+    "LibraryInstrumentor",
+    "Outcome",
+    "Point",
+    "Status",
+    "Step",
+    "StepEvent",
+    "current_run",
+    "emit_step",
+    "hookimpl",
+    "start",
+    "step",
+]
+
+_HOMES = {
+    "Call": "steps",
+    "FieldClass": "steps",
+    "LibraryInstrumentor": "instrumentor",
+    "Outcome": "steps",
+    "Point": "steps",
+    "Status": "steps",
+    "Step": "steps",
+    "StepEvent": "steps",
+    "current_run": "recorder",
+    "emit_step": "recorder",
+    "hookimpl": "hookspecs",
+    "start": "launch",
+    "step": "recorder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it lives on its first use: a watched process pays only for what it uses."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{home}"), name)

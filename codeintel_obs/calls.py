@@ -1,0 +1,312 @@
+"""One watched call, from its begin to what is said of its end; the wrappers call the library, this module never."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from codeintel_obs import guard, recorder
+from codeintel_obs.beside import Beside
+from codeintel_obs.content import Filter
+from codeintel_obs.context import current, leave, suppress
+from codeintel_obs.guard import quietly
+from codeintel_obs.recorder import Listener, Recorder
+from codeintel_obs.runs import Run, join
+from codeintel_obs.steps import Call, FieldClass, Link, Outcome, Point, RunRequest, Status, Step, StepEvent
+
+_trail: Beside[tuple[Link, ...]] = Beside()
+delegates: dict[type, Callable[[Begun, Any], Any]] = {}
+"""How a stream that a call returned is delegated, by its type; filled by `codeintel_obs.wrapping`."""
+
+
+class Wiring:
+    """A point as wired: its plugin, its filter, and the steps that wait for an end elsewhere."""
+
+    __slots__ = ("_filter", "_filtered_for", "classes", "deferred", "ends", "kind", "point", "source", "special")
+
+    def __init__(
+        self, point: Point, source: str, classes: Mapping[str, FieldClass], deferred: Deferred, *, ends: bool
+    ) -> None:
+        self.point = point
+        self.source = source
+        self.kind = point.kind
+        self.classes = classes
+        self.deferred = deferred
+        self.special = point.emits == "log" or point.kind is None or point.skip_when is not None
+        self.ends = ends  # whether other points' steps end at this one
+        self._filter: Filter | None = None
+        self._filtered_for: Recorder | None = None
+
+    def keep(self, active: Recorder) -> Filter:
+        """Return the plugin's filter at the content level of ``active``."""
+        if self._filtered_for is not active or self._filter is None:
+            self._filter, self._filtered_for = active.filter_for(self.classes), active
+        return self._filter
+
+
+class Begun(msgspec.Struct, weakref=True, eq=False):
+    """A call that is being recorded. ``announced`` and ``ended`` are the listeners that its wrapper has to tell."""
+
+    wiring: Wiring
+    active: Recorder
+    call: Call
+    around: Any = None
+    step: Any = None
+    announced: tuple[Listener, ...] | None = None
+    ended: tuple[Listener, ...] | None = None
+    run: Run | None = None
+    token: Any = None
+    otel_token: Any = None
+    key: Any = None
+
+
+class Deferred:
+    """Steps of one plugin that end at another call, by the identity of the object that ties both; held weakly."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, tuple[weakref.ref[Any], Begun]] = {}
+
+    def hold(self, key: Any, begun: Begun) -> bool:
+        """Wait for an end at ``key``; False when nothing can point at it weakly, or another step waits there."""
+        number = id(key)
+        if number in self._waiting:
+            return False
+        try:
+            pointer = weakref.ref(key, lambda _: self._waiting.pop(number, None))
+        except TypeError:
+            return False
+        self._waiting[number] = (pointer, begun)
+        return True
+
+    def take(self, key: Any) -> Begun | None:
+        """Return the step that waits at ``key``, once."""
+        entry = self._waiting.get(id(key))
+        if entry is None or entry[0]() is not key:
+            return None
+        self._waiting.pop(id(key), None)
+        return entry[1]
+
+
+def begin(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Begun | None:
+    """Begin what ``wiring`` says of this call, and make it current; None when the call is not to be recorded."""
+    active = recorder.active
+    if active is None:
+        return None
+    point = wiring.point
+    around = current.get()
+    call = Call(point.name, instance, args, kwargs)
+    begun = Begun(wiring, active, call, around)
+    subject = id(instance) if instance is not None else 0
+    if wiring.ends and point.key is not None:
+        # now, not at the end: a call that ends a step may let go of the object that ties both (GitPython's _terminate)
+        begun.key = quietly(point.key, call, None)
+    if wiring.special and _settled(begun):
+        return begun if wiring.kind is None and (wiring.ends or point.after is not None) else None
+    if subject and isinstance(around, Step) and around.subject == subject and around.kind == wiring.kind:
+        return None  # a method that calls its parent class's: one call, one step
+    payload = quietly(point.before, call) if point.before is not None else None
+    if payload is not None:
+        payload = wiring.keep(active).keep(payload)
+    if point.run is not None:
+        _enter_run(begun, quietly(point.run, call))
+    begun.step = step = active.begin(
+        wiring.kind or "", wiring.source, payload, subject, point.annotate, point.span_kind
+    )
+    call.step = step
+    if point.follows is not None:
+        step.links += _trail.get(quietly(point.follows, call)) or ()
+    begun.announced = active.listeners.step_begun
+    begun.token = current.set(step)
+    if point.carrier is not None and active.settings.carriers:
+        begun.call = guard.call(point.carrier, call) or call
+    if active.spans.adopted is not None:
+        begun.otel_token = active.spans.make_current(step)
+    return begun
+
+
+def _settled(begun: Begun) -> bool:
+    """Whether a call at a special point is no step: a log record, the end of another's step, or one to skip."""
+    wiring, point = begun.wiring, begun.wiring.point
+    if point.emits == "log":
+        _log(begun)
+        return True
+    if wiring.kind is None:
+        call, around = begun.call, begun.around
+        call.step = around if isinstance(around, Step) else None
+        if point.before is not None:
+            quietly(point.before, call)
+        return True
+    return point.skip_when is not None and bool(quietly(point.skip_when, begun.call))
+
+
+def enter(begun: Begun) -> None:
+    """Make the step of ``begun`` the current one of this context."""
+    if begun.step is not None:
+        begun.around = current.get()
+        begun.token = current.set(begun.step)
+        begun.otel_token = begun.active.spans.make_current(begun.step)
+
+
+def exit_(begun: Begun) -> None:
+    """Undo `enter`."""
+    if begun.token is not None:
+        leave(begun.token, begun.around)
+        begun.token = None
+    if begun.otel_token is not None:
+        begun.active.spans.restore(begun.otel_token)
+        begun.otel_token = None
+
+
+def _enter_run(begun: Begun, request: RunRequest | None) -> None:
+    if request is None:
+        return
+    run = join(request.join) if request.join else None
+    if run is None:
+        run = Run(request.run_id, request.name, request.session_id)
+        run.parent_run_id = begun.active.process_run.run_id
+    begun.run = run
+    current.set(run)
+    begun.active.begin_run(run)
+
+
+def finish(begun: Begun, result: Any) -> Any:
+    """Say how a call that returned ended; return its result, or a stream of the same sort that tells its own end."""
+    if begun.token is not None:
+        exit_(begun)
+    if begun.wiring.ends:
+        guard.call(_end_deferred, begun, result, None)
+    elif begun.wiring.kind is None and begun.wiring.point.after is not None:
+        quietly(begun.wiring.point.after, begun.call, result)
+    if begun.step is not None:
+        delegate = delegates.get(type(result))
+        if delegate is not None:
+            return delegate(begun, result)
+        guard.call(_finish if begun.wiring.point.ends_at else complete, begun, result)
+    return result
+
+
+def _finish(begun: Begun, result: Any) -> None:
+    point = begun.wiring.point
+    if point.ends_at and point.key is not None:
+        key = quietly(point.key, begun.call, result)
+        if key is not None and begun.wiring.deferred.hold(key, begun):
+            return
+    complete(begun, result)
+
+
+def complete(
+    begun: Begun,
+    result: Any,
+    detail: str | None = None,
+    items: int | None = None,
+    describing: Wiring | None = None,
+    call: Call | None = None,
+) -> None:
+    """Describe a call that returned (or a stream that ended) and end its step; the wrapper tells ``begun.ended``."""
+    wiring = describing or begun.wiring
+    outcome: Any = None
+    if wiring.point.after is not None:
+        outcome = quietly(wiring.point.after, call or begun.call, result)
+    status = Status.COMPLETED
+    links: tuple[Link, ...] = ()
+    events: Sequence[StepEvent] = ()
+    payload = outcome
+    if type(outcome) is Outcome:
+        status, links, events, payload = outcome.status, outcome.links, outcome.events, outcome.payload
+        detail = outcome.detail or detail
+    kept = wiring.keep(begun.active).keep(payload) if payload else None
+    if items is not None:
+        kept = {**(kept or {}), "items": items}
+    if wiring.point.leads is not None:
+        _lead(begun, quietly(wiring.point.leads, call or begun.call, result))
+    if links:
+        begun.step.links += links
+    for event in events:
+        made = begun.active.instant(event, wiring.source, wiring.keep(begun.active), begun.step)
+        guard.each(begun.active.listeners.step_ended, made)
+    if begun.active.end(begun.step, status, kept, detail):
+        begun.ended = begun.active.listeners.step_ended
+        if begun.run is not None:
+            tell(begun)
+            _leave_run(begun)
+
+
+def _lead(begun: Begun, thing: Any) -> None:
+    """Let later steps that work on ``thing`` link this one, or what this one passes on."""
+    step = begun.step
+    if thing is not None:
+        passed = step.links if begun.wiring.point.passes_on else ()
+        _trail.put(thing, passed or (Link(step.run.run_id, step.trace_id, step.span_id),))
+
+
+def _leave_run(begun: Begun) -> None:
+    """End the run that this call began, with the outcome of its step."""
+    current.set(begun.around)
+    if begun.run is not None:
+        begun.active.end_run(begun.run, str(begun.step.status), begun.step.error)
+
+
+def fail(begun: Begun, exc: BaseException) -> None:
+    """Say that the call raised ``exc``: the application's exception, which the wrapper raises again."""
+    exit_(begun)
+    if begun.wiring.ends:
+        guard.call(_end_deferred, begun, None, exc)
+    if begun.step is not None:
+        guard.call(fail_step, begun, exc)
+
+
+def fail_step(
+    begun: Begun,
+    exc: BaseException,
+    items: int | None = None,
+    describing: Wiring | None = None,
+    call: Call | None = None,
+) -> None:
+    """End the step of ``begun`` with ``exc`` and tell the sinks."""
+    wiring = describing or begun.wiring
+    point = wiring.point
+    payload = quietly(point.failed, call or begun.call, exc) if point.failed is not None else None
+    if point.leads is not None:
+        _trail.forget(quietly(point.leads, call or begun.call, None))
+    kept = wiring.keep(begun.active).keep(payload) if payload else None
+    if items is not None:
+        kept = {**(kept or {}), "items": items}
+    decided = True if point.timed_out is not None and quietly(point.timed_out, exc) else None
+    recorder.finish_failed(begun.active, begun.step, exc, kept, decided, point.message)
+    if begun.run is not None:
+        _leave_run(begun)
+
+
+def tell(begun: Begun) -> None:
+    """Tell the sinks of an end that `complete` prepared; for those who end a step outside its wrapper."""
+    if begun.ended is not None:
+        guard.each(begun.ended, begun.step)
+        begun.ended = None
+
+
+def _end_deferred(begun: Begun, result: Any, exc: BaseException | None) -> None:
+    """End the step that waits for this very call."""
+    key, begun.key = begun.key, None
+    waiting = begun.wiring.deferred.take(key) if key is not None else None
+    if waiting is None:
+        return
+    if exc is not None:
+        fail_step(waiting, exc, describing=begun.wiring, call=begun.call)
+        return
+    complete(waiting, result, describing=begun.wiring, call=begun.call)
+    tell(waiting)
+
+
+def _log(begun: Begun) -> None:
+    """Hand a log record of the application to the sinks; what they log meanwhile is not the application's."""
+    before = begun.wiring.point.before
+    said = quietly(before, begun.call) if before is not None else None
+    if said:
+        with suppress():
+            entry = begun.active.log(**said, source=begun.wiring.source)
+            guard.each(begun.active.listeners.log, entry)

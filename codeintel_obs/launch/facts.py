@@ -1,0 +1,117 @@
+"""Facts of this process: its manifest, its plugins' activation, and the exception that nobody caught."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from importlib import metadata
+from typing import Any
+
+from codeintel_obs.failures import type_name
+from codeintel_obs.instrumentor import LibraryInstrumentor, registry
+from codeintel_obs.recorder import Recorder
+from codeintel_obs.redact import clean
+from codeintel_obs.settings import TABLE, Settings
+from codeintel_obs.steps import Content
+
+denied: dict[str, str] = {}
+"""Plugins that were never loaded, and by what they are switched off."""
+_NAMED_MISSING = 50
+
+
+def program() -> str:
+    """Return the name of what this process runs, as its command line gives it: a module, a script or ``-c``."""
+    original = getattr(sys, "orig_argv", [])
+    for index, word in enumerate(original[1:], 1):
+        if word == "-m" and index + 1 < len(original):
+            return clean(original[index + 1], 128)
+        if word == "-c":
+            return "python -c"
+        if not word.startswith("-"):
+            return clean(os.path.basename(word), 128)
+    return "python"
+
+
+def manifest(settings: Settings, active: Recorder) -> dict[str, Any]:
+    """Return the process manifest: what was running, with which settings, and what was wrapped."""
+    content: dict[str, Any] = {
+        "manifest": 1,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "parent_pid": os.getppid(),
+        "program": program(),
+        "service": service(settings),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "platform": platform.platform(),
+        "codeintel_obs": metadata.version("codeintel-obs"),
+        "run_id": active.process_run.run_id,
+        "attempt": active.process_run.attempt,
+        "settings": {each.name: _setting(settings, each.name) for each in TABLE},
+        "problems": [clean(str(problem), 2048) for problem in settings.problems],
+        "plugins": {name: activation(plugin) for name, plugin in sorted(registry.items())},
+    }
+    for name, reason in denied.items():
+        content["plugins"].setdefault(name, {"points": {}, "disabled": f"disabled by {reason}"})
+    if settings.content is Content.ALL:
+        content["argv"] = [clean(word, 2048) for word in getattr(sys, "orig_argv", sys.argv)]
+    return content
+
+
+def _setting(settings: Settings, name: str) -> dict[str, Any]:
+    value = getattr(settings, name)
+    shown = list(value) if isinstance(value, tuple) else value
+    return {"value": clean(shown, 2048) if isinstance(shown, str) else shown, "source": settings.sources[name]}
+
+
+def activation(plugin: LibraryInstrumentor) -> dict[str, Any]:
+    """Return a plugin's facts, point by point."""
+    return {"library": plugin.library, "version": plugin.version(), "points": dict(plugin.activation)}
+
+
+def tell_activation(active: Recorder, plugin: LibraryInstrumentor) -> None:
+    """Write facts that changed after the manifest was written; before that, the manifest will hold them."""
+    if not active.process_run.begun:
+        return
+    counts: dict[str, int] = {}
+    missing: list[str] = []
+    for row, fact in plugin.activation.items():
+        counts[fact] = counts.get(fact, 0) + 1
+        if fact != "wrapped":
+            missing.append(row)
+    payload = {
+        "plugin": plugin.plugin,
+        "version": plugin.version(),
+        "points": counts,
+        "kinds": plugin.kinds(),
+        "not_wrapped": missing[:_NAMED_MISSING],
+    }
+    active.record("activation", payload)
+
+
+def service(settings: Settings) -> str:
+    """Return the service's name: the setting, OpenTelemetry's, or the program's."""
+    return clean(settings.service or os.environ.get("OTEL_SERVICE_NAME") or program(), 128)
+
+
+def uncaught() -> BaseException | None:
+    """Return the exception that ended the main program, if the interpreter printed one that came from its top frame.
+
+    ``sys.last_exc`` is also set by tools (pytest, pdb, consoles) for exceptions that ended nothing; those tracebacks do
+    not start at the program's own top level. ``sys.excepthook`` stays the application's.
+    """
+    exc = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    traceback = getattr(exc, "__traceback__", None)
+    if exc is None or traceback is None:
+        return None
+    code = traceback.tb_frame.f_code
+    top = code.co_name == "<module>" and traceback.tb_frame.f_globals.get("__name__") == "__main__"
+    by_runpy = code.co_name == "_run_module_as_main" and "runpy" in code.co_filename
+    return exc if top or by_runpy else None
+
+
+def named(exc: BaseException) -> str:
+    """Return the type of ``exc`` as records name it."""
+    return type_name(type(exc))

@@ -1,0 +1,1 @@
+"""One folder per watched library; they do not know each other."""

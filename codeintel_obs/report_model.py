@@ -1,0 +1,236 @@
+"""The words of a Run Report that writers and readers share; imports nothing of ours."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+REPORT_SCHEMA: Final = "codeintel.run_report/2.1"
+OUTCOMES: Final = ("completed", "failed", "timed_out", "interrupted", "in_progress", "ended", "unknown")
+
+OutcomeWord = Literal["completed", "failed", "timed_out", "interrupted", "in_progress", "ended", "unknown"]
+StepStatus = Literal["completed", "skipped", "failed", "timed_out", "in_flight"]
+Absence = Literal["skipped", "not_reached", "not_observed"]
+Evidence = list[str]
+"""Each: ``<day>/<file>:n``, ``<day>/<file>:a-b``, ``<manifest>#<point>`` or ``span:<trace>/<span>``."""
+
+
+class ChainEntry(msgspec.Struct, kw_only=True):
+    """One exception of a chain: ``of`` is the id of the exception it hangs from."""
+
+    id: str
+    type: str
+    via: str
+    of: str | None = None
+
+
+class ReportError(msgspec.Struct, kw_only=True):
+    """An exception as recorded; the same ``id`` is the same exception object."""
+
+    type: str
+    message: str | None = None
+    id: str | None = None
+    chain: list[ChainEntry] = []
+
+
+class ReportLink(msgspec.Struct, kw_only=True):
+    """A step of this or another run that a step points at."""
+
+    run_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class ReportStep(msgspec.Struct, kw_only=True):
+    """One unit of work. ``process`` is its process's manifest; ``late`` means ended after its run."""
+
+    id: str
+    parent: str | None
+    kind: str
+    status: StepStatus
+    detail: str | None
+    payload: dict[str, Any]
+    started_at: str | None
+    duration_ns: int | None
+    process: str | None
+    error: ReportError | None
+    evidence: Evidence
+    links: list[ReportLink] = []
+    late: bool = False
+
+
+class Raised(msgspec.Struct, kw_only=True):
+    """One exception on the way to a stop: how it hangs from another, and the step that first raised it."""
+
+    error_id: str
+    error_type: str
+    via: str
+    step: str | None
+    evidence: Evidence
+
+
+class StopReason(msgspec.Struct, kw_only=True):
+    """What ended a run that failed. ``trail`` goes from the exception that ended it down causes and groups.
+
+    ``while_handling`` names exceptions that were being handled when one of the trail was raised.
+    """
+
+    kind: str | None
+    status: str
+    error_type: str | None
+    message: str | None
+    step: str | None
+    while_handling: list[Raised]
+    trail: list[Raised]
+    evidence: Evidence
+
+
+class Exit(msgspec.Struct, kw_only=True):
+    """How the supervisor saw a process end: by ``code`` or by ``signal``."""
+
+    pid: int | None
+    code: int | None
+    signal: int | None
+    evidence: Evidence
+
+
+class DidNotRun(msgspec.Struct, kw_only=True):
+    """A kind that did not run, ``count`` times for the same reason."""
+
+    kind: str
+    why: Absence
+    detail: str | None
+    count: int
+    evidence: Evidence
+
+
+class Recovery(msgspec.Struct, kw_only=True):
+    """Derived: a step of the same kind under the same parent completed after this one failed."""
+
+    kind: str
+    failed: str
+    completed: str
+    evidence: Evidence
+
+
+class ReportSpan(msgspec.Struct, kw_only=True):
+    """A span of somebody else's in this run, as the ledger has it."""
+
+    id: str
+    parent: str | None
+    trace_id: str | None
+    status: str | None
+    payload: dict[str, Any]
+    started_at: str | None
+    duration_ns: int | None
+    evidence: Evidence
+
+
+class ReportLog(msgspec.Struct, kw_only=True):
+    """A log record of the application; ``step`` is the step it was logged in."""
+
+    at: str
+    logger: str | None
+    level: str | None
+    text: str | None
+    step: str | None
+    error: ReportError | None
+    evidence: Evidence
+
+
+class Disagreement(msgspec.Struct, kw_only=True):
+    """Where the ledger and a sampled span say different things about one step."""
+
+    step: str
+    what: str
+    evidence: Evidence
+
+
+class IntegrityFacts(msgspec.Struct, kw_only=True):
+    """Whether the ledger holds what its writers wrote; ``gaps`` and ``bad_crc`` say where it does not."""
+
+    complete: bool | None
+    files: int
+    records: int
+    gaps: Evidence
+    bad_crc: Evidence
+    torn_tail: Evidence
+    duplicates: Evidence
+    dropped: int
+
+
+class PluginFacts(msgspec.Struct, kw_only=True):
+    """What a plugin watched in one process: how many of its points per activation fact, and which not at all."""
+
+    name: str
+    process: str | None
+    library: str | None
+    version: str | None
+    disabled: str | None
+    facts: dict[str, int]
+    not_wrapped: list[str]
+    evidence: Evidence
+
+
+class ProcessFacts(msgspec.Struct, kw_only=True):
+    """One process that wrote into this attempt. ``alive`` is null where that cannot be known."""
+
+    process: str | None
+    writer: str | None
+    host: str | None
+    pid: int | None
+    service: str | None
+    began: bool
+    closed: bool
+    alive: bool | None
+    evidence: Evidence
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """A warning or a hint, and where it comes from."""
+
+    message: str
+    evidence: Evidence
+
+
+class RunReport(msgspec.Struct, kw_only=True):
+    """The Run Report v2.1 of one attempt: what ran, what did not, and why it stopped where it did."""
+
+    schema: Literal["codeintel.run_report/2.1"] = REPORT_SCHEMA
+    run_id: str
+    raw_run_id: str | None
+    parent_run_id: str | None
+    session_id: str | None
+    name: str | None
+    attempt: int
+    attempts: int
+    token: str
+    trace_ids: list[str]
+    started_at: str | None
+    ended_at: str | None
+    duration_ns: int | None
+    outcome: OutcomeWord
+    outcome_evidence: Evidence
+    exit: Exit | None
+    stopped_because: StopReason | None
+    steps: list[ReportStep]
+    steps_total: int
+    steps_omitted: int
+    steps_sample: str | None
+    ran: dict[str, dict[str, int]]
+    did_not_run: list[DidNotRun]
+    in_flight: list[str]
+    handled_failures: list[str]
+    recovered: list[Recovery]
+    spans: list[ReportSpan]
+    logs: list[ReportLog]
+    logs_total: int
+    disagreements: list[Disagreement]
+    integrity: IntegrityFacts
+    processes: list[ProcessFacts]
+    plugins: list[PluginFacts]
+    warnings: list[Told]
+    hints: list[Told]
+    sections: list[dict[str, Any]]
+    ledger_path: str | None

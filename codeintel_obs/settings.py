@@ -1,0 +1,297 @@
+"""Every setting: its default, its meaning, and where its value came from; parsed once into a frozen object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from codeintel_obs.errors import SettingsError
+from codeintel_obs.steps import Content
+
+CLI_VARIABLE: Final = "CODEINTEL_OBS_CLI"
+"""Environment variable in which the launcher passes the command line's settings to its child, as JSON."""
+
+OFF_VARIABLE: Final = "CODEINTEL_OBS"
+_DISABLED_BY_OTEL: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One setting. ``merge`` is ``replace`` (the highest level wins) or ``add`` (denials of all levels add up)."""
+
+    name: str
+    default: Any
+    meaning: str
+    parse: Callable[[Any], Any]
+    merge: str = "replace"
+
+    @property
+    def variable(self) -> str:
+        return f"CODEINTEL_OBS_{self.name.upper()}"
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise ValueError("expected a list of names, or names separated by commas")
+    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}, not {value!r}")
+        return str(value)
+
+    return parse
+
+
+def _content(value: Any) -> Content:
+    return Content(_one_of(*Content)(value))
+
+
+def _flag(value: Any) -> bool:
+    words = {
+        "1": True,
+        "true": True,
+        "on": True,
+        "yes": True,
+        "0": False,
+        "false": False,
+        "off": False,
+        "no": False,
+    }
+    parsed = words.get(str(value).strip().lower())
+    if parsed is None:
+        raise ValueError(f"expected on or off, not {value!r}")
+    return parsed
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected a text, not {value!r}")
+    return value
+
+
+def _number(low: float, high: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not low <= number <= high:
+            raise ValueError(f"expected a number from {low:g} to {high:g}, not {value!r}")
+        return number
+
+    return parse
+
+
+TABLE: Final[tuple[Definition, ...]] = (
+    Definition(
+        "data_dir",
+        ".codeintel",
+        "where ledgers and manifests are written; relative to the working directory",
+        _text,
+    ),
+    Definition("content", Content.MESSAGES, "what may be kept of texts: none, messages or all", _content),
+    Definition("plugins", (), "when not empty, the only plugins that are active", _words),
+    Definition("disabled_plugins", (), "plugins and sinks that stay off; all levels add up and win", _words, "add"),
+    Definition(
+        "fsync",
+        "group",
+        "none, group (background, within 200 ms or 50 records) or step (blocking)",
+        _one_of("none", "group", "step"),
+    ),
+    Definition(
+        "span_events",
+        "span",
+        "where step events go: on the span, to OTel logs, or both",
+        _one_of("span", "logs", "both"),
+    ),
+    Definition("plain_spans", False, "make plain SDK spans: slower, the conformance reference", _flag),
+    Definition("stdlog", False, "also write each step as a JSON line through the logging module", _flag),
+    Definition(
+        "log_level",
+        "INFO",
+        "the lowest level of the application's log records that are kept",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    ),
+    Definition(
+        "foreign_spans",
+        10_000,
+        "how many spans of others are kept per run; the rest is counted",
+        _number(0, 1e9),
+    ),
+    Definition("propagate_hosts", (), "hosts besides loopback to which the run travels over HTTP", _words),
+    Definition("vllm_hosts", (), "hosts that are vLLM servers, as host or host:port", _words),
+    Definition("carriers", True, "carry the run into child processes, threads and outbound requests", _flag),
+    Definition("max_bytes", 2 * 1024**3, "most bytes that all ledgers together may take", _number(0, 1e18)),
+    Definition("max_days", 14, "most days that a ledger is kept", _number(0, 36_500)),
+    Definition("min_free", 0.05, "share of the file system that is left free", _number(0, 0.99)),
+    Definition("service", "", "the service's name; else OTEL_SERVICE_NAME, else the program's", str),
+)
+NAMES: Final = {definition.name: definition for definition in TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The effective settings of one process. ``sources`` tells for each where its value came from.
+
+    ``problems`` holds what was wrong with values that were put aside for the default.
+    """
+
+    data_dir: str
+    content: Content
+    plugins: tuple[str, ...]
+    disabled_plugins: tuple[str, ...]
+    fsync: str
+    span_events: str
+    plain_spans: bool
+    stdlog: bool
+    log_level: str
+    foreign_spans: float
+    propagate_hosts: tuple[str, ...]
+    vllm_hosts: tuple[str, ...]
+    carriers: bool
+    max_bytes: float
+    max_days: float
+    min_free: float
+    service: str
+    sources: Mapping[str, str]
+    problems: tuple[SettingsError, ...] = ()
+    denials: Mapping[str, str] | None = None
+    seams: tuple[Mapping[str, Any], ...] = ()
+
+    def denied(self, plugin: str) -> str | None:
+        """Return by what ``plugin`` (or sink) is switched off, for an activation fact, or None when it is on."""
+        for name in (plugin, f"codeintel_{plugin}", "*"):
+            if self.denials and name in self.denials:
+                return self.denials[name]
+        if self.plugins and plugin not in self.plugins:
+            return f"plugins ({self.sources['plugins']})"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    where: str
+    values: Mapping[str, Any]
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    config: str | None = None,
+) -> Settings:
+    """Return the effective settings; never raises for a bad value, which ends up in ``problems`` instead.
+
+    ``overrides`` is the command line's level; ``config`` is a file that is read instead of those in ``cwd``.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[SettingsError] = []
+    levels = list(_levels(environ, Path(cwd or "."), overrides or {}, config, problems))
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    denials: dict[str, str] = {}
+    for definition in TABLE:
+        value, source = _resolve(definition, levels, problems)
+        values[definition.name], sources[definition.name] = value, source
+    for level in reversed(levels):
+        denials.update(dict.fromkeys(_parsed(NAMES["disabled_plugins"], level, problems) or (), level.where))
+    for name in _words(environ.get(_DISABLED_BY_OTEL, "")):
+        denials[name] = _DISABLED_BY_OTEL
+    values["disabled_plugins"] = tuple(denials)
+    values["data_dir"] = str(Path(cwd or ".").absolute() / values["data_dir"])
+    seams = next((tuple(level.values["seams"]) for level in levels if isinstance(level.values.get("seams"), list)), ())
+    return Settings(**values, sources=sources, problems=_unique(problems), denials=denials, seams=seams)
+
+
+def _unique(problems: list[SettingsError]) -> tuple[SettingsError, ...]:
+    return tuple({str(problem): problem for problem in problems}.values())
+
+
+def _levels(
+    environ: Mapping[str, str],
+    cwd: Path,
+    overrides: Mapping[str, Any],
+    config: str | None,
+    problems: list[SettingsError],
+) -> list[_Level]:
+    """Return the levels from the highest down: command line, environment, codeintel_obs.toml, pyproject.toml."""
+    passed = _passed_on(environ)
+    config = config or passed.pop("config", None) or environ.get("CODEINTEL_OBS_CONFIG")
+    command_line = {**passed, **{key: value for key, value in overrides.items() if value is not None}}
+    from_environment = {name: environ[d.variable] for name, d in NAMES.items() if environ.get(d.variable)}
+    levels = [_Level("command line", command_line), _Level("environment", from_environment)]
+    files = (
+        [(Path(config), ())]
+        if config
+        else [(cwd / "codeintel_obs.toml", ()), (cwd / "pyproject.toml", ("tool", "codeintel_obs"))]
+    )
+    for path, table in files:
+        if config and path.name == "pyproject.toml":
+            table = ("tool", "codeintel_obs")  # noqa: PLW2901 - the named file decides where its table stands
+        levels += _file_level(path, table, required=bool(config), problems=problems)
+    return levels
+
+
+def _passed_on(environ: Mapping[str, str]) -> dict[str, Any]:
+    text = environ.get(CLI_VARIABLE)
+    if not text:
+        return {}
+    import json
+
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _file_level(path: Path, table: tuple[str, ...], *, required: bool, problems: list[SettingsError]) -> list[_Level]:
+    if not required and not path.is_file():
+        return []
+    import tomllib
+
+    try:
+        values: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        problems.append(SettingsError(str(path), "file", str(exc), "mend the file or name another with --config"))
+        return []
+    for key in table:
+        values = values.get(key, {}) if isinstance(values, dict) else {}
+    if not values:
+        return []
+    known = set(NAMES) | {"seams", "plans"}
+    problems += [
+        SettingsError(str(path), key, "unknown setting", f"known are: {', '.join(sorted(known))}")
+        for key in values
+        if key not in known
+    ]
+    return [_Level(str(path), values)]
+
+
+def _resolve(definition: Definition, levels: list[_Level], problems: list[SettingsError]) -> tuple[Any, str]:
+    for level in levels:
+        value = _parsed(definition, level, problems)
+        if value is not None:
+            return value, level.where
+    return definition.default, "default"
+
+
+def _parsed(definition: Definition, level: _Level, problems: list[SettingsError]) -> Any:
+    raw = level.values.get(definition.name)
+    if raw is None:
+        return None
+    try:
+        return definition.parse(raw)
+    except (ValueError, TypeError) as exc:
+        key = definition.variable if level.where == "environment" else definition.name
+        mend = f"{definition.meaning}; default: {_shown(definition.default)}"
+        problems.append(SettingsError(level.where, key, str(exc), mend))
+        return None
+
+
+def _shown(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

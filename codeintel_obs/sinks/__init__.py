@@ -1,0 +1,1 @@
+"""The built-in sinks, one file each, registered as a stranger's would be."""
