@@ -40,8 +40,11 @@ def main() -> None:
     floor = costs["python -c pass"]
     unit = costs[REFERENCE] - floor
     rows = [["launch", "CPU over `python -c pass`", "ratio", "budget"]]
-    rows += [[name, f"{cost - floor:.0f} ms", f"{(cost - floor) / unit:.2f}", BUDGETS.get(name, "")]
-             for name, cost in costs.items() if name != "python -c pass"]
+    rows += [
+        [name, f"{cost - floor:.0f} ms", f"{(cost - floor) / unit:.2f}", BUDGETS.get(name, "")]
+        for name, cost in costs.items()
+        if name != "python -c pass"
+    ]
     print(table(f"Launch ({rounds} rounds, p10, reference: {REFERENCE})", rows))
     for name in CONTENDERS.keys() - present.keys():
         print(f"not measured, not installed: {name}")

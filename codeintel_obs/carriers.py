@@ -15,10 +15,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import wrapt
-
 from codeintel_obs import guard, recorder
 from codeintel_obs.context import current
+from codeintel_obs.imports import watcher
 from codeintel_obs.runs import CONTEXT_VARIABLE, Run, join
 from codeintel_obs.steps import Step
 
@@ -32,11 +31,11 @@ _undo: list[tuple[Any, str, Any]] = []
 def install() -> None:
     """Put the carriers in place, each when its module is imported. Idempotent."""
     if not _undo:
-        wrapt.register_post_import_hook(_guarded(_threads), "threading")
-        wrapt.register_post_import_hook(_guarded(_executors), "concurrent.futures.thread")
-        wrapt.register_post_import_hook(_guarded(_multiprocessing_spawn), "multiprocessing.spawn")
-        wrapt.register_post_import_hook(_guarded(_multiprocessing_util), "multiprocessing.util")
-        wrapt.register_post_import_hook(_guarded(_subprocesses), "subprocess")
+        watcher.after("threading", _threads)
+        watcher.after("concurrent.futures.thread", _executors)
+        watcher.after("multiprocessing.spawn", _multiprocessing_spawn)
+        watcher.after("multiprocessing.util", _multiprocessing_util)
+        watcher.after("subprocess", _subprocesses)
 
 
 def uninstall() -> None:
@@ -44,11 +43,6 @@ def uninstall() -> None:
     while _undo:
         owner, name, original = _undo.pop()
         setattr(owner, name, original)
-
-
-def _guarded(hook: Callable[[Any], None]) -> Callable[[Any], None]:
-    # a raising post-import hook would make the application's import fail
-    return lambda module: guard.call(hook, module)
 
 
 def _patch(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

@@ -1,11 +1,16 @@
-"""Imports of watched libraries as steps: begin, end and failure, seen by a meta-path finder around ``exec_module``."""
+"""Imports of watched libraries: who waits for one is told, and it is a step with begin, end and failure.
+
+One meta-path finder stands around the ``exec_module`` of the loaders that the other finders give. It does what
+wrapt's post-import hooks do, and what they cannot: it sees the begin and the failure. And it costs a launched
+process nothing of wrapt before the first watched library is there.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
@@ -24,51 +29,85 @@ class ImportWatcher:
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
+        """Modules whose imports are steps."""
+        self._before: dict[str, Callable[[], None]] = {}
+        self._after: dict[str, list[Callable[[ModuleType], None]]] = {}
         self._finding = threading.local()
 
     def watch(self, module: str) -> None:
         """Record the next import of ``module`` (imports that happened before are not inferred)."""
         self.modules.add(module)
-        if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]  # a finder by duck type
+        self._stand()
+
+    def before(self, module: str, prepare: Callable[[], None]) -> None:
+        """Call ``prepare`` once, right before ``module`` is imported for the first time; now if it has been."""
+        if module in sys.modules:
+            guard.call(prepare)
+            return
+        self._before[module] = prepare
+        self._stand()
+
+    def after(self, module: str, hook: Callable[[ModuleType], None]) -> None:
+        """Call ``hook`` with ``module`` each time it has been executed; now too if it is there already."""
+        self._after.setdefault(module, []).append(hook)
+        self._stand()
+        present = sys.modules.get(module)
+        spec = getattr(present, "__spec__", None)
+        if present is not None and not getattr(spec, "_initializing", False):
+            guard.call(hook, present)
 
     def unwatch(self) -> None:
-        """Stop recording imports."""
+        """Stop recording imports and telling of them."""
         self.modules.clear()
+        self._before.clear()
+        self._after.clear()
         if self in sys.meta_path:
             sys.meta_path.remove(self)  # type: ignore[arg-type]  # a finder by duck type
+
+    def _stand(self) -> None:
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)  # type: ignore[arg-type]  # a finder by duck type
 
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec that the other finders have for a watched module; None for all others."""
-        if name not in self.modules or getattr(self._finding, "name", None) == name:
+        """Return the spec that the other finders have for a module that somebody waits for; None for all others."""
+        if name not in self.modules and name not in self._before and name not in self._after:
             return None
-        self._finding.name = name
+        finding: set[str] = self._finding.__dict__.setdefault("names", set())
+        if name in finding:
+            return None
+        finding.add(name)
         try:
             spec = importlib.util.find_spec(name)
         finally:
-            self._finding.name = None
-        if spec is not None and spec.loader is not None and recorder.active is not None and not suppressed.get():
-            guard.call(_stand_around, spec.loader)
+            finding.discard(name)
+        if spec is not None and spec.loader is not None:
+            prepare = self._before.pop(name, None)
+            if prepare is not None:
+                guard.call(prepare)
+            guard.call(self._stand_around, spec.loader, name)
         return spec
 
+    def _stand_around(self, loader: Any, name: str) -> None:
+        if isinstance(loader, type):
+            return  # a built-in or frozen module's loader is a class that all of them share
+        original = loader.exec_module
 
-def _stand_around(loader: Any) -> None:
-    original = loader.exec_module
+        def exec_module(module: ModuleType) -> None:
+            loader.__dict__.pop("exec_module", None)
+            active = recorder.active
+            if active is None or name not in self.modules or suppressed.get():
+                original(module)
+            else:
+                _execute(active, original, module)
+            for hook in self._after.get(name, ()):
+                guard.call(hook, module)
 
-    def exec_module(module: ModuleType) -> None:
-        loader.__dict__.pop("exec_module", None)
-        active = recorder.active
-        if active is None:
-            original(module)
-            return
-        _execute(active, original, module)
-
-    loader.exec_module = exec_module
+        loader.exec_module = exec_module
 
 
-def _execute(active: recorder.Recorder, original: Any, module: ModuleType) -> None:
+def _execute(active: recorder.Recorder, original: Callable[[ModuleType], None], module: ModuleType) -> None:
     keep = active.filter_for(FIELDS)
     step = guard.call(active.begin, KIND, "obs", keep.keep({"module": module.__name__}))
     if step is None:
@@ -76,18 +115,20 @@ def _execute(active: recorder.Recorder, original: Any, module: ModuleType) -> No
         return
     around = current.get()
     token = current.set(step)
+    shown = active.spans.make_current(step)
     try:
         guard.each(active.listeners.step_begun, step)
         original(module)
     except BaseException as exc:
         leave(token, around)
+        active.spans.restore(shown)
         guard.call(finish_failed, active, step, exc, None)
         raise
     leave(token, around)
+    active.spans.restore(shown)
     version = getattr(module, "__version__", None)
-    if guard.call(
-        active.end, step, Status.COMPLETED, keep.keep({"version": version if isinstance(version, str) else None})
-    ):
+    said = keep.keep({"version": version if isinstance(version, str) else None})
+    if guard.call(active.end, step, Status.COMPLETED, said):
         guard.each(active.listeners.step_ended, step)
 
 

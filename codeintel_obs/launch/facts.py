@@ -7,31 +7,26 @@ import platform
 import socket
 import sys
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.failures import type_name
-from codeintel_obs.instrumentor import LibraryInstrumentor, registry
+from codeintel_obs.launch.names import program_of
 from codeintel_obs.recorder import Recorder
 from codeintel_obs.redact import clean
 from codeintel_obs.settings import TABLE, Settings
 from codeintel_obs.steps import Content
 
-denied: dict[str, str] = {}
-"""Plugins that were never loaded, and by what they are switched off."""
+if TYPE_CHECKING:
+    from codeintel_obs.instrumentor import LibraryInstrumentor
+
+idle: dict[str, str] = {}
+"""Plugins that are not loaded, and why: what they are switched off by, or that their library is not imported."""
 _NAMED_MISSING = 50
 
 
 def program() -> str:
-    """Return the name of what this process runs, as its command line gives it: a module, a script or ``-c``."""
-    original = getattr(sys, "orig_argv", [])
-    for index, word in enumerate(original[1:], 1):
-        if word == "-m" and index + 1 < len(original):
-            return clean(original[index + 1], 128)
-        if word == "-c":
-            return "python -c"
-        if not word.startswith("-"):
-            return clean(os.path.basename(word), 128)
-    return "python"
+    """Return the name of what this process runs."""
+    return program_of(getattr(sys, "orig_argv", sys.argv))
 
 
 def manifest(settings: Settings, active: Recorder) -> dict[str, Any]:
@@ -51,13 +46,21 @@ def manifest(settings: Settings, active: Recorder) -> dict[str, Any]:
         "attempt": active.process_run.attempt,
         "settings": {each.name: _setting(settings, each.name) for each in TABLE},
         "problems": [clean(str(problem), 2048) for problem in settings.problems],
-        "plugins": {name: activation(plugin) for name, plugin in sorted(registry.items())},
+        "plugins": {name: _idle(fact) for name, fact in idle.items()} | _active_plugins(),
     }
-    for name, reason in denied.items():
-        content["plugins"].setdefault(name, {"points": {}, "disabled": f"disabled by {reason}"})
     if settings.content is Content.ALL:
         content["argv"] = [clean(word, 2048) for word in getattr(sys, "orig_argv", sys.argv)]
     return content
+
+
+def _idle(fact: str) -> dict[str, Any]:
+    return {"points": {}, ("disabled" if fact.startswith("disabled") else "fact"): fact}
+
+
+def _active_plugins() -> dict[str, dict[str, Any]]:
+    instrumentor = sys.modules.get("codeintel_obs.instrumentor")  # not there before the first plugin is
+    registry: dict[str, LibraryInstrumentor] = getattr(instrumentor, "registry", {})
+    return {name: activation(plugin) for name, plugin in registry.items()}
 
 
 def _setting(settings: Settings, name: str) -> dict[str, Any]:
@@ -68,7 +71,12 @@ def _setting(settings: Settings, name: str) -> dict[str, Any]:
 
 def activation(plugin: LibraryInstrumentor) -> dict[str, Any]:
     """Return a plugin's facts, point by point."""
-    return {"library": plugin.library, "version": plugin.version(), "points": dict(plugin.activation)}
+    return {
+        "library": plugin.library,
+        "version": plugin.version(),
+        "points": dict(plugin.activation),
+        "kinds": plugin.kinds(),
+    }
 
 
 def tell_activation(active: Recorder, plugin: LibraryInstrumentor) -> None:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from codeintel_obs.launch.names import program_of
 from codeintel_obs.runs import CONTEXT_VARIABLE, Run
 from codeintel_obs.settings import CLI_VARIABLE, OFF_VARIABLE, Settings, load
 
@@ -36,10 +37,10 @@ def run_command(options: Namespace) -> int:
             shown = options.command[0] if options.command else "no command given"
             print(f"codeintel-obs: {shown}: not found; usage: codeintel-obs run -- CMD …", file=sys.stderr)
         return 2
+    if os.environ.get(OFF_VARIABLE, "").lower() == "off":
+        os.execv(command, options.command)  # noqa: S606 - the user's own command, and nothing of ours around it
     run = _mint(options)
     environ = _environment(run, settings, overrides, options.config)
-    if os.environ.get(OFF_VARIABLE, "").lower() == "off":
-        environ = dict(os.environ)
     if options.exec:
         sys.stdout.flush()
         os.execve(command, options.command, environ)  # noqa: S606 - the user's own command, as asked
@@ -66,7 +67,7 @@ def _mint(options: Namespace) -> Run:
     """Return the process run, minted here so that every descendant joins it."""
     run_id = options.run_id or os.environ.get("CODEINTEL_OBS_RUN_ID")
     run = Run(run_id or None, session_id=os.environ.get("CODEINTEL_OBS_SESSION_ID") or None)
-    run.name = " ".join(os.path.basename(word) for word in options.command[:3] if not word.startswith("-"))[:128]
+    run.name = program_of(options.command)
     run.is_process = run.joins = True
     return run
 
@@ -118,7 +119,7 @@ def _tell(run: Run, settings: Settings, pid: int, code: int, *, quiet: bool) -> 
     try:
         write_process_exit(run, settings, pid, code)
         if code != 0 and not quiet:
-            from codeintel_obs.cli.verdict import verdict_line
+            from codeintel_obs.report.verdict import verdict_line
 
             print(verdict_line(settings.data_dir, run.run_id, run.attempt), file=sys.stderr)
     except Exception as exc:  # noqa: BLE001 - the child's exit code passes through whatever becomes of its ledger
@@ -130,5 +131,6 @@ def _end_by(number: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    signal.signal(number, signal.SIG_DFL)
+    if number != signal.SIGKILL:  # whose disposition nobody can set
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

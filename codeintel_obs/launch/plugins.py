@@ -1,0 +1,88 @@
+"""Finds the instrumentors and activates each: at once, or when the library that it waits for is imported."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from functools import partial
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
+
+from codeintel_obs import guard
+from codeintel_obs.imports import watcher
+from codeintel_obs.launch import facts
+
+if TYPE_CHECKING:
+    from codeintel_obs.instrumentor import LibraryInstrumentor
+    from codeintel_obs.recorder import Recorder
+    from codeintel_obs.settings import Settings
+
+GROUP: Final = "opentelemetry_instrumentor"
+LIBRARIES: Final = "codeintel_obs_library"
+PREFIX: Final = "codeintel_"
+
+
+def activate(points: metadata.EntryPoints, settings: Settings, active: Recorder) -> None:
+    """Activate ours and strangers' instrumentors; others of OpenTelemetry's are their own launcher's."""
+    libraries = {point.value: point.name for point in points.select(group=LIBRARIES)}
+    names = []
+    for point in points.select(group=GROUP):
+        if not point.name.startswith(PREFIX):
+            continue
+        name = point.name.removeprefix(PREFIX)
+        reason = settings.denied(name)
+        if reason is not None:
+            facts.idle[name] = f"disabled by {reason}"
+            continue
+        names.append(name)
+        library = libraries.get(point.value)
+        if library is None:
+            _loader(partial(_load, point, settings, active))
+        else:
+            facts.idle[name] = "not imported"
+            _wait(library, partial(_load, point, settings, active))
+    active.plugins = tuple(names)
+
+
+def _wait(library: str, load: partial[None]) -> None:
+    if library not in sys.stdlib_module_names and library not in sys.modules:
+        watcher.watch(library)
+    watcher.before(library, partial(_loader, load))
+
+
+class _Loader:
+    """Loads plugins one after another: what a plugin imports (logging, say) may be what another one waits for."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[partial[None]] = deque()
+        self._busy = False
+
+    def __call__(self, load: partial[None]) -> None:
+        self._waiting.append(load)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._waiting:
+                guard.call(self._waiting.popleft())
+        finally:
+            self._busy = False
+
+
+_loader: Final = _Loader()
+
+
+def _load(point: metadata.EntryPoint, settings: Settings, active: Recorder) -> None:
+    """Load a plugin and put its points in place."""
+    from codeintel_obs import instrumentor
+
+    instrumentor.denied = settings.denied
+    instrumentor.on_activation = partial(facts.tell_activation, active)
+    plugin: LibraryInstrumentor = point.load()()
+    if not isinstance(plugin, instrumentor.LibraryInstrumentor):
+        return
+    facts.idle.pop(point.name.removeprefix(PREFIX), None)
+    if plugin.library not in sys.stdlib_module_names and plugin.library not in sys.modules:
+        watcher.watch(plugin.library)
+    active.spans.semantics.update(plugin.semantics)
+    plugin.instrument()

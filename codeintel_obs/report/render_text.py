@@ -1,0 +1,216 @@
+"""A Run Report as text for a person at a terminal: the verdict first, then the steps, then the ground it stands on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from codeintel_obs.report.tree import line, rows
+from codeintel_obs.report.words import clip, duration, moment, plain, plural, signal_name
+from codeintel_obs.report_model import ReportStep, RunReport, StopReason
+
+_LEAST: Final = 60
+_TREE_LINES: Final = 300
+_LIST_LINES: Final = 12
+_ID: Final = 8
+
+WORDS: Final = {
+    "completed": "COMPLETED", "failed": "FAILED", "timed_out": "TIMED OUT", "interrupted": "INTERRUPTED",
+    "in_progress": "IN PROGRESS", "ended": "ENDED", "unknown": "UNKNOWN",
+}  # fmt: skip
+
+
+def render(report: RunReport, width: int = 100) -> str:
+    """Return ``report`` as lines of at most ``width`` characters; where more is to be read stands last, uncut."""
+    width = max(width, _LEAST)
+    sections = (_head(report, width), _stop(report), _in_flight(report), _tree(report, width), _ran(report),
+                _absent(report), _failures(report), _logs(report), _own(report), _ground(report))  # fmt: skip
+    # most of what is cited stands in one file: its lines are told as #n
+    own = "/".join((report.ledger_path or "?").split("/")[-2:])
+    text = [[clip(each.replace(f"{own}:", "#"), width) for each in section] for section in sections if section]
+    text[-1] += _where_more_is(report)
+    return "\n\n".join("\n".join(section) for section in text) + "\n"
+
+
+def verdict(report: RunReport) -> str:
+    """Return the one line that says how the run went, what stopped it, and where."""
+    return f"{WORDS[report.outcome]}  {_because(report)}"
+
+
+def _because(report: RunReport) -> str:
+    stop = report.stopped_because
+    if stop is not None:
+        return _reason(stop)
+    where = ", ".join(plain(step.kind) for step in _innermost(report)[:3])
+    if report.outcome == "interrupted":
+        number = report.exit.signal if report.exit else None
+        by = f"by {signal_name(number)}" if number else "without an end on record"
+        return f"{by}, in {where}" if where else f"{by}, with no step in flight"
+    if report.outcome == "in_progress":
+        return f"now in {where}" if where else "no step in flight"
+    steps = plural(report.steps_total, "step")
+    if report.outcome == "ended":
+        return f"{steps}; nobody witnessed its exit code"
+    if report.outcome == "unknown":
+        return f"{steps}; what is on record does not say how it ended"
+    failed = sum(counts.get(each, 0) for counts in report.ran.values() for each in ("failed", "timed_out"))
+    handled = f", {plural(failed, 'failure')} handled" if failed else ", no failure"
+    return f"{steps}{handled if report.outcome == 'completed' else ''}"
+
+
+def _reason(stop: StopReason) -> str:
+    what = plain(stop.error_type or "")
+    message = plain(stop.message or "")
+    told = f"{what}: {message}" if what and message else what or message or "no reason on record"
+    return f"{told}  in {plain(stop.kind)}" if stop.kind else told
+
+
+def _head(report: RunReport, width: int) -> list[str]:
+    name = plain(report.name or "run")
+    attempt = f" · attempt {report.attempt} of {report.attempts}" if report.attempts > 1 else ""
+    raw = [f"as given: {plain(report.raw_run_id)}"] if report.raw_run_id else []
+    return [
+        clip(verdict(report), width),
+        f"{name} · {plain(report.run_id)}{attempt}",
+        f"{moment(report.started_at)} · {duration(report.duration_ns)} · {plural(report.steps_total, 'step')}",
+        *raw,
+    ]
+
+
+def _stop(report: RunReport) -> list[str]:
+    stop = report.stopped_because
+    if stop is None:
+        return []
+    lines = ["Stopped because"]
+    if stop.error_type:
+        said = "(message not kept)" if stop.message is None else stop.message
+        lines.append(f"  {plain(stop.error_type)}{': ' if said else ''}{plain(said)}")
+    elif stop.message:
+        lines.append(f"  {plain(stop.message)}")
+    if stop.step:
+        lines.append(f"  first raised in {plain(stop.kind)} [{stop.step[:_ID]}]" if stop.error_type
+                     else f"  told by {plain(stop.kind)} [{stop.step[:_ID]}]")  # fmt: skip
+    elif stop.error_type:
+        lines.append("  no step on record raised it")
+    lines += [f"  {_VIA.get(each.via, each.via)} {plain(each.error_type)}{_at(each.step)}" for each in stop.trail
+              if len(stop.trail) > 1]  # fmt: skip
+    lines += [f"  while handling {plain(each.error_type)}{_at(each.step)}" for each in stop.while_handling]
+    return [*lines, f"  evidence: {', '.join(stop.evidence)}"]
+
+
+_VIA: Final = {"end": "the run ended with", "cause": "caused by", "group": "which holds"}
+
+
+def _at(step: str | None) -> str:
+    return f" [{step[:_ID]}]" if step else ""
+
+
+def _innermost(report: RunReport) -> list[ReportStep]:
+    """Return the steps in flight that no other step in flight stands under."""
+    open_steps = set(report.in_flight)
+    outer = {step.parent for step in report.steps if step.id in open_steps}
+    return [step for step in report.steps if step.id in open_steps and step.id not in outer]
+
+
+def _in_flight(report: RunReport) -> list[str]:
+    if not report.in_flight:
+        return []
+    innermost = _innermost(report)
+    lines = [f"In flight: {plural(len(report.in_flight), 'step')} began and did not end; innermost"]
+    lines += [f"  {plain(step.kind)} [{step.id[:_ID]}] since {moment(step.started_at)}  {', '.join(step.evidence)}"
+              for step in innermost[:_LIST_LINES]]  # fmt: skip
+    return lines + _rest(len(innermost))
+
+
+def _tree(report: RunReport, width: int) -> list[str]:
+    if not report.steps:
+        return ["Steps: none on record"]
+    omitted = f", {report.steps_omitted:,} omitted: shown are {report.steps_sample}" if report.steps_omitted else ""
+    lines = [f"Steps ({report.steps_total:,}{omitted})"]
+    found = list(rows(report.steps))
+    lines += [f"  {line(row, width - 2)}" for row in found[:_TREE_LINES]]
+    return lines + (["  … and more: --format json has them"] if len(found) > _TREE_LINES else [])
+
+
+def _ran(report: RunReport) -> list[str]:
+    if not report.ran:
+        return []
+    longest = max(len(plain(kind)) for kind in report.ran)
+    return ["Ran", *(f"  {plain(kind):<{longest}}  {_counts(counts)}" for kind, counts in report.ran.items())]
+
+
+def _counts(counts: dict[str, int]) -> str:
+    order = ("completed", "failed", "timed_out", "in_flight")
+    return ", ".join(f"{counts[status]:,} {status.replace('_', ' ')}" for status in order if counts.get(status))
+
+
+def _absent(report: RunReport) -> list[str]:
+    if not report.did_not_run:
+        return []
+    lines = ["Did not run"]
+    for absent in report.did_not_run[:_LIST_LINES]:
+        times = f" ({absent.count:,} times)" if absent.count > 1 else ""
+        detail = f": {plain(absent.detail)}" if absent.detail else ""
+        why = absent.why.replace("_", " ")
+        lines.append(f"  {plain(absent.kind)}{times}  {why}{detail}  {_cited(absent.evidence)}")
+    return lines + _rest(len(report.did_not_run))
+
+
+def _failures(report: RunReport) -> list[str]:
+    lines: list[str] = []
+    by_id = {step.id: step for step in report.steps}
+    recovered = {each.failed: each for each in report.recovered}
+    for step_id in report.handled_failures[:_LIST_LINES]:
+        step = by_id.get(step_id)
+        if step is None:
+            continue
+        error = f"  {plain(step.error.type)}: {plain(step.error.message or '')}" if step.error else ""
+        then = "; a later one completed" if step_id in recovered else ""
+        lines.append(f"  {plain(step.kind)} [{step_id[:_ID]}] {_cited(step.evidence)}{error}{then}")
+    if not lines:
+        return []
+    return [f"Handled failures ({len(report.handled_failures)})", *lines, *_rest(len(report.handled_failures))]
+
+
+def _logs(report: RunReport) -> list[str]:
+    if not report.logs_total:
+        return []
+    loud = [log for log in report.logs if log.level in {"WARNING", "ERROR", "CRITICAL"}]
+    lines = [f"  {log.level} {plain(log.logger)}: {plain(log.text or '(text not kept)')}" for log in loud[:_LIST_LINES]]
+    return [f"Logs: {plural(report.logs_total, 'record')}", *lines, *_rest(len(loud))]
+
+
+def _own(report: RunReport) -> list[str]:
+    told = [f"  {_cited(each.evidence)}  {plain(each.message)}" for each in report.warnings[:_LIST_LINES]]
+    lines = ["Warnings", *told, *_rest(len(report.warnings))] if told else []
+    if report.hints:
+        lines += ["Hints (not facts)", *(f"  {plain(each.message)}" for each in report.hints[:_LIST_LINES])]
+    return lines
+
+
+def _ground(report: RunReport) -> list[str]:
+    facts = report.integrity
+    found = f"{plural(facts.records, 'record')} in {plural(facts.files, 'file')}"
+    broken = [(facts.gaps, "gap"), (facts.bad_crc, "bad checksum"), (facts.torn_tail, "torn tail"),
+              (facts.duplicates, "duplicate")]  # fmt: skip
+    words = [plural(len(evidence), noun) for evidence, noun in broken if evidence]
+    words += [f"{plural(facts.dropped, 'record')} dropped"] if facts.dropped else []
+    state = {True: "complete", False: "NOT complete", None: "completeness unknown"}[facts.complete]
+    lines = [f"Ledger: {state}, {found}{': ' + ', '.join(words) if words else ''}"]
+    lines += [f"  {noun}: {_cited(evidence)}" for evidence, noun in broken if evidence]
+    return lines
+
+
+def _where_more_is(report: RunReport) -> list[str]:
+    """Return what is meant to be copied, and so is never cut: the ledger's path and a command."""
+    attempt = f" --attempt {report.attempt}" if report.attempts > 1 else ""
+    path = [f"  #n is record n of {plain(report.ledger_path)}"] if report.ledger_path else []
+    return [*path, f"  all of it: codeintel-obs report {plain(report.run_id)}{attempt} --format json"]
+
+
+def _cited(evidence: list[str]) -> str:
+    shown = ", ".join(plain(each) for each in evidence[:3])
+    return f"{shown}, …" if len(evidence) > 3 else shown  # noqa: PLR2004 - as many as were shown
+
+
+def _rest(count: int) -> list[str]:
+    return [f"  … and {count - _LIST_LINES:,} more"] if count > _LIST_LINES else []
