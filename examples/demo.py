@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,17 +19,23 @@ QUERIES = (
 
 def main() -> int:
     """Run the application under ``codeintel-obs run``; its processes join one run. Return an exit code."""
-    rev, obs = str(BIN / "codeintel-rev"), str(BIN / "codeintel-obs")
-    steps = [f"'{rev}' index . --paths 'codeintel_obs/**'"]
-    steps += [f"'{rev}' search '{query}' -k 2" for query in QUERIES]
-    script = " && ".join(f"echo && echo '$ codeintel-rev {step.split(' ', 1)[1]}' | tr -d '\"' && {step}"
-                         .replace("'$ codeintel-rev", '"$ codeintel-rev', 1).replace("' | tr", '" | tr', 1)
-                         for step in steps)
+    obs = str(BIN / "codeintel-obs")
+    if not (HERE / ".git").exists():
+        print("make demo: this is no git repository; clone it, or run `git init` and commit", file=sys.stderr)
+        return 2
+    commands = [["codeintel-rev", "index", ".", "--paths", "codeintel_obs/**"]]
+    commands += [["codeintel-rev", "search", query, "-k", "2"] for query in QUERIES]
+    script = " && ".join(
+        f"echo && echo {shlex.quote('$ ' + shlex.join(each))} && {shlex.join(each)}" for each in commands
+    )
     print("$ codeintel-obs run -- sh -c '…'   (the recorder in front; the application knows nothing of it)", flush=True)
-    ended = subprocess.run([obs, "run", "--data-dir", ".demo", "--", "sh", "-c", script], cwd=HERE, check=False)
+    environ = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+    ended = subprocess.run(
+        [obs, "run", "--data-dir", ".demo", "--", "sh", "-c", script], cwd=HERE, env=environ, check=False
+    )
     if ended.returncode:
         return ended.returncode
-    print("\n$ codeintel-obs report --last\n", flush=True)
+    print("\n$ codeintel-obs report --last --data-dir .demo\n", flush=True)
     return subprocess.run([obs, "report", "--last", "--data-dir", ".demo"], cwd=HERE, check=False).returncode
 
 

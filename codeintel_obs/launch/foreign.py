@@ -30,8 +30,8 @@ _CODES: Final = (
     "db.operation", "db.operation.name", "rpc.system", "rpc.service", "rpc.method", "gen_ai.system",
     "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.response.model",
     "gen_ai.response.finish_reasons", "gen_ai.response.id", "gen_ai.tool.name", "mcp.method.name",
-    "mcp.protocol.version", "mcp.session.id", "error.type", "network.protocol.name", "network.protocol.version", "network.transport",
-    "messaging.system", "messaging.operation.type", "otel.status_code",
+    "mcp.protocol.version", "mcp.session.id", "error.type", "network.protocol.name", "network.protocol.version",
+    "network.transport", "messaging.system", "messaging.operation.type", "otel.status_code",
 )  # fmt: skip
 _NAMES: Final = (
     "http.route", "http.host", "server.address", "client.address", "db.name", "db.namespace", "db.collection.name",

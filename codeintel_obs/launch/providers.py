@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codeintel_obs.context import suppress
+from codeintel_obs import guard, recorder
+from codeintel_obs.context import suppress, suppressed
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from codeintel_obs.spans import Private
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+GRACE_MS = 1_000
+_CHATTY = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal", "urllib3", "requests")
 _LOG_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
 
 
@@ -66,7 +70,8 @@ def _batch_processor() -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    return BatchSpanProcessor(Quiet(OTLPSpanExporter()))  # type: ignore[arg-type]  # an exporter by duck type
+    exporter = Quiet(OTLPSpanExporter(), "spans")
+    return _patient(BatchSpanProcessor(exporter))  # type: ignore[arg-type]  # an exporter by duck type
 
 
 def _logger_provider(settings: Settings) -> LoggerProvider:
@@ -75,23 +80,40 @@ def _logger_provider(settings: Settings) -> LoggerProvider:
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     provider = LoggerProvider(resource(settings), shutdown_on_exit=False)
-    provider.add_log_record_processor(BatchLogRecordProcessor(Quiet(OTLPLogExporter())))  # type: ignore[arg-type]  # by duck type
+    exporter = Quiet(OTLPLogExporter(), "logs")
+    provider.add_log_record_processor(_patient(BatchLogRecordProcessor(exporter)))  # type: ignore[arg-type]  # as above
     return provider
 
 
-class Quiet:
-    """An exporter of ours: what it calls and logs while it sends is not the application's, and is not recorded.
+def _patient(processor: Any) -> Any:
+    """Let ``processor`` hold up the end of the process for `GRACE_MS` at most: its own default is half a minute."""
+    batch = getattr(processor, "_batch_processor", None)
+    if batch is not None:
+        processor.shutdown = lambda: batch.shutdown(timeout_millis=GRACE_MS)
+    return processor
 
-    Without this a receiver that is down would feed itself: each failure is logged, and each log is sent.
+
+class Quiet:
+    """An exporter of ours: what it calls and logs while it sends is not the application's.
+
+    So it is not recorded (a receiver that is down would feed itself: each failure is logged, and each log is sent), and
+    its complaints do not appear among the application's own. A batch that was not taken is told as a ``fault``.
     """
 
-    def __init__(self, exporter: Any) -> None:
+    def __init__(self, exporter: Any, what: str) -> None:
         self._exporter = exporter
+        self._what = what
+        self._lost = 0
+        self._next_telling = 1
+        _silence()
 
     def export(self, batch: Sequence[Any]) -> Any:
         """Send ``batch``; return the exporter's own verdict."""
         with suppress():
-            return self._exporter.export(batch)
+            verdict = self._exporter.export(batch)
+            if getattr(verdict, "name", "SUCCESS") != "SUCCESS":
+                self._tell(len(batch))
+            return verdict
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what the exporter itself holds back."""
@@ -99,6 +121,27 @@ class Quiet:
             return bool(self._exporter.force_flush(timeout_millis))
 
     def shutdown(self) -> None:
-        """Stop sending."""
+        """Stop sending, and trying again."""
         with suppress():
             self._exporter.shutdown()
+
+    def _tell(self, count: int) -> None:
+        """Write how many were lost in all; each telling waits for twice as many as the one before."""
+        self._lost += count
+        active = recorder.active
+        if active is not None and self._lost >= self._next_telling:
+            self._next_telling = self._lost * 2
+            said = {"where": f"export of {self._what}", "type": "not delivered", "count": self._lost}
+            guard.call(active.record, "fault", said)
+
+
+def _silence() -> None:
+    """Keep what an exporter of ours logs from the application's handlers; all other records pass."""
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(_CHATTY)]:
+        logger = logging.getLogger(name)
+        if _not_ours not in logger.filters:
+            logger.addFilter(_not_ours)
+
+
+def _not_ours(_record: logging.LogRecord) -> bool:
+    return not suppressed.get()

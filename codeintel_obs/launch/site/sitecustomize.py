@@ -7,8 +7,11 @@ import sys
 def _start() -> None:
     try:
         from codeintel_obs.launch.compose import start_recording
-    except ImportError:
+    except ModuleNotFoundError:
         return  # another Python, which does not have us
+    except Exception as exc:  # noqa: BLE001 - a broken installation of ours is not the application's to suffer from
+        sys.stderr.write(f"codeintel-obs: not recording: {type(exc).__name__}: {exc}; see `codeintel-obs doctor`\n")
+        return
     start_recording()
 
 
