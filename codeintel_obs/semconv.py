@@ -1,7 +1,7 @@
 """The names of OpenTelemetry's semantic conventions that plugins put on their spans.
 
-Our own constants, because upstream moves and deprecates its Python constants between releases; a test compares each with
-the installed package wherever it has the name. Constants only.
+Our own constants, because upstream moves and deprecates its Python constants between releases; a test compares each
+with the installed package wherever it has the name. Constants only.
 """
 
 from __future__ import annotations

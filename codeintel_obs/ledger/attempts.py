@@ -1,0 +1,178 @@
+"""Finds the files of a run: by what they say, not by today's date, and not by their names alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from codeintel_obs.ledger.places import RUNS, SUFFIX, Name, parsed
+from codeintel_obs.ledger.reader import first_record, last_record, read_file
+from codeintel_obs.runs import accept_id
+from codeintel_obs.steps import Record
+
+_DAY_LENGTH: Final = len("2026-11-22")
+
+
+class File(msgspec.Struct):
+    """One file of an attempt: ``place`` is ``<day>/<file>``, as evidence cites it; ``first`` its first whole record."""
+
+    path: str
+    place: str
+    segment: int
+    first: Record | None
+
+
+class WriterFiles(msgspec.Struct):
+    """What one process wrote into an attempt: its segments in their order."""
+
+    stem: str
+    segments: list[File]
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is the one that began the attempt."""
+        first = self.segments[0].first
+        return first is not None and first.event == "run.begin"
+
+    @property
+    def manifest(self) -> str | None:
+        """The name of its process's manifest."""
+        for segment in self.segments:
+            name = ((segment.first.payload if segment.first else None) or {}).get("manifest")
+            if isinstance(name, str):
+                return name
+        return None
+
+
+class AttemptFiles(msgspec.Struct):
+    """The files of one attempt, the beginner's first. ``attempt`` is empty when no file says which it is."""
+
+    run_id: str
+    attempt: str
+    day: str
+    data_dir: str
+    writers: list[WriterFiles]
+
+    @property
+    def beginner(self) -> WriterFiles | None:
+        """The files of the process that began it, if they are there."""
+        return next((writer for writer in self.writers if writer.begins), None)
+
+    @property
+    def begun_at(self) -> str:
+        """When it began, as far as its files say; sorts by time."""
+        firsts = [writer.segments[0].first for writer in self.writers]
+        return min((first.ts for first in firsts if first is not None), default="")
+
+    @property
+    def last(self) -> Record | None:
+        """The last whole record of the beginner."""
+        writer = self.beginner
+        return last_record(writer.segments[-1].path) if writer is not None else None
+
+    def files(self) -> Iterator[File]:
+        """Yield all files, writer after writer."""
+        for writer in self.writers:
+            yield from writer.segments
+
+
+def entries(attempt: AttemptFiles) -> Iterator[tuple[str, Record]]:
+    """Yield the records of an attempt with their places, file after file."""
+    for file in attempt.files():
+        for line in read_file(file.path):
+            if line.record is not None:
+                yield file.place, line.record
+
+
+def find_attempts(data_dirs: Iterable[str], run: str) -> list[AttemptFiles]:
+    """Return the attempts of ``run``, oldest first, wherever they lie.
+
+    ``run`` is mapped like any id from outside; when that finds nothing it is tried as it is stored, and then as the
+    beginning of exactly one run's id.
+    """
+    folders = list(_days(data_dirs))
+    stored, _ = accept_id(run)
+    for candidate in dict.fromkeys((stored, run)):
+        found = _of_run(folders, candidate)
+        if found:
+            return found
+    known = {name.run for _, _, name, _ in _names(folders) if run and name.run.startswith(run)}
+    return _of_run(folders, known.pop()) if len(known) == 1 else []
+
+
+def _never() -> bool:
+    return False
+
+
+def list_runs(data_dirs: Iterable[str], stop: Callable[[], bool] = _never) -> Iterator[AttemptFiles]:
+    """Yield every attempt, newest first; one day's files are looked at before the next day's.
+
+    ``stop`` is asked before each file, for one who cannot wait for the end.
+    """
+    days: dict[str, list[tuple[str, str]]] = {}
+    for data_dir, day in _days(data_dirs):
+        days.setdefault(day, []).append((data_dir, day))
+    for day in sorted(days, reverse=True):
+        found = list(_grouped(_names(days[day]), None, stop))
+        yield from sorted(found, key=lambda attempt: attempt.begun_at, reverse=True)
+
+
+def _of_run(folders: Iterable[tuple[str, str]], run_id: str) -> list[AttemptFiles]:
+    names = (each for each in _names(folders) if each[2].run == run_id or each[3] == run_id + SUFFIX)
+    return sorted(_grouped(names, run_id), key=lambda attempt: attempt.begun_at)
+
+
+def _days(data_dirs: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for data_dir in dict.fromkeys(map(os.path.abspath, data_dirs)):
+        try:
+            days = os.listdir(os.path.join(data_dir, *RUNS))
+        except OSError:
+            continue
+        yield from ((data_dir, day) for day in sorted(days) if len(day) == _DAY_LENGTH)
+
+
+def _names(folders: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Name, str]]:
+    for data_dir, day in folders:
+        try:
+            names = os.listdir(os.path.join(data_dir, *RUNS, day))
+        except OSError:
+            continue
+        for filename in sorted(names):
+            name = parsed(filename)
+            if name is not None:
+                yield data_dir, day, name, filename
+
+
+def _grouped(
+    names: Iterable[tuple[str, str, Name, str]], run_id: str | None, stop: Callable[[], bool] = _never
+) -> Iterator[AttemptFiles]:
+    """Put files together that share a token; ``run_id`` leaves out those that are another run's after all."""
+    attempts: dict[tuple[str, str, str, str], dict[str, list[File]]] = {}
+    for data_dir, day, name, filename in names:
+        if stop():
+            return
+        path = os.path.join(data_dir, *RUNS, day, filename)
+        first = first_record(path)
+        run, token, stem, segment = _whose(name, filename, first)
+        if run_id is None or run == run_id:
+            file = File(path, f"{day}/{filename}", segment, first)
+            attempts.setdefault((data_dir, day, run, token), {}).setdefault(stem, []).append(file)
+    for (data_dir, day, run, token), stems in attempts.items():
+        writers = [WriterFiles(stem, sorted(files, key=lambda file: file.segment)) for stem, files in stems.items()]
+        writers.sort(key=lambda writer: (not writer.begins, writer.stem))
+        yield AttemptFiles(run, token, day, data_dir, writers)
+
+
+def _whose(name: Name, filename: str, first: Record | None) -> tuple[str, str, str, int]:
+    """Return run, attempt, stem and segment of a file: as its first record says, else as its name does."""
+    stem = filename[: -len(SUFFIX)]
+    if first is None:
+        whole = "~".join(part for part in (name.run, name.token, name.writer) if part)
+        return name.run, name.token, whole, name.segment
+    if first.run_id == stem:
+        return first.run_id, first.attempt, stem, 1  # an id that itself ends like a segment's name
+    suffix = f".s{name.segment}"
+    return first.run_id, first.attempt, stem.removesuffix(suffix) if name.segment > 1 else stem, name.segment

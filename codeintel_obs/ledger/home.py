@@ -1,0 +1,137 @@
+"""What all ledger files of a process share: the data directory, the flusher, the descriptors, what is left untold."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from codeintel_obs.ledger.descriptors import NOBODY, Clock, Identity, identity_of, raised, release
+from codeintel_obs.ledger.flusher import Flusher
+from codeintel_obs.ledger.places import open_folder
+from codeintel_obs.ledger.process import at_fork
+
+if TYPE_CHECKING:
+    from codeintel_obs.ledger.durable import Closing
+    from codeintel_obs.ledger.writer import RunWriter
+
+POLICIES: Final = ("none", "group", "step")
+_MOST_UNFINISHED: Final = 1024
+_RESERVE: Final = 32_768
+_MOST_HELD: Final = 128  # descriptors of closed files that wait to be made durable
+_MOST_WAITING: Final = 4096
+
+
+class Home:
+    """Shared by the writers of one process; a forked child keeps the object and starts from nothing."""
+
+    def __init__(self, data_dir: str, fsync: str = "group", facts: Callable[[], dict[str, Any]] | None = None) -> None:
+        self.data_dir = os.path.abspath(data_dir)
+        self.fsync = fsync
+        self.facts = facts or dict
+        self.at_start: Callable[[], object] | None = None
+        """Runs once in each process, on the flusher's thread, after the first file is begun."""
+        self.flusher = Flusher()
+        self._forget()
+        at_fork(in_child=self._after_fork)
+
+    def _forget(self) -> None:
+        self.clock = Clock()
+        self.live: dict[RunWriter, None] = {}
+        """Writers with a file that has no closing record yet."""
+        self.unfinished: deque[RunWriter] = deque()
+        """Writers whose last words could not be written."""
+        self.untold: Counter[str] = Counter()
+        """Records dropped, by reason, that no file of their own can tell of."""
+        self.reserve: tuple[int, Identity] = (-1, NOBODY)
+        self.unsynced = 0
+        """Closed files that were not made durable, because too many waited."""
+        self._started = False
+
+    def _after_fork(self) -> None:
+        inherited = [(writer.fd, writer.identity) for writer in self.live]
+        for fd, identity in [*inherited, self.reserve]:
+            release(fd, identity)
+        self._forget()
+
+    def opened(self, writer: RunWriter) -> None:
+        """Take note of a file just begun."""
+        self.live[writer] = None
+        self.clock.add(writer)
+        if not self._started:
+            self._started = True
+            self.flusher.run(self.keep_reserve, optional=True)
+            if self.at_start is not None:
+                self.flusher.run(self.at_start, optional=True)
+
+    def closed(self, writer: RunWriter, closing: Closing) -> None:
+        """Take note of a file just closed, and have it made durable."""
+        self.live.pop(writer, None)
+        waiting = self.flusher.waiting
+        if self.fsync != "group" or waiting > _MOST_WAITING:
+            self.unsynced += self.fsync == "group"
+            closing.release()
+            return
+        if waiting > _MOST_HELD:
+            closing.release()
+        self.flusher.put(closing)
+
+    def keep_reserve(self) -> None:
+        """Hold a little space on the disk, in a file without a name, so that a full disk can still be told of."""
+        if self.reserve[0] >= 0:
+            return
+        folder = open_folder(self.data_dir, "telemetry")
+        name = f".reserve-{os.urandom(8).hex()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            fd = raised(os.open(name, flags, 0o600, dir_fd=folder))
+            os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(folder)
+        self.reserve = (fd, identity_of(fd))
+        os.write(fd, b"\0" * _RESERVE)
+
+    def spend_reserve(self) -> bool:
+        """Give the reserved space back to the disk; return whether there was any."""
+        (fd, identity), self.reserve = self.reserve, (-1, NOBODY)
+        release(fd, identity)
+        return fd >= 0
+
+    def give_up(self, writer: RunWriter) -> None:
+        """Keep a writer whose last words could not be written; the oldest of too many is only counted."""
+        self.live.pop(writer, None)
+        self.unfinished.append(writer)
+        if len(self.unfinished) > _MOST_UNFINISHED:
+            oldest = self.unfinished.popleft()
+            self.untold.update(oldest.drops)
+            self.untold[oldest.reason] += 1  # its last words, which nobody will write any more
+            oldest.drops.clear()
+
+    def retry_unfinished(self, most: int = 8) -> None:
+        """Try again to write the last words of writers that could not."""
+        for _ in range(min(most, len(self.unfinished))):
+            try:
+                writer = self.unfinished.popleft()
+            except IndexError:
+                return  # another thread took the last one
+            if not writer.finish_again():
+                return
+
+    def flush(self, timeout_s: float) -> bool:
+        """Make everything durable that is written by now, within ``timeout_s``; return whether that was done."""
+        if self.fsync == "none":
+            return True
+        for writer in list(self.live):
+            self.flusher.put(writer)
+        return self.flusher.flush(timeout_s)
+
+    def close(self) -> None:
+        """Write the closing record of every file, tell what was dropped, make all durable, stop the thread."""
+        for writer in list(self.live):
+            writer.end("writer.end", {})
+        if self.unfinished:
+            self.spend_reserve()
+            self.retry_unfinished(most=len(self.unfinished))
+        self.flusher.drain()
+        self.spend_reserve()
