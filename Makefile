@@ -53,7 +53,11 @@ docs: $(VENV)/.dev ## Write the pages that are generated from the tables
 proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/results/
 	$(BIN)/python bench/proofs.py
 
-bench: $(VENV)/.dev ## The tables of ratios
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) install -q structlog eliot sentry-sdk ddtrace
+	touch $@
+
+bench: $(VENV)/.bench ## The tables of ratios, with peers beside us
 	$(BIN)/python bench/hot_path.py
 	$(BIN)/python bench/launch.py
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from measure import cpu_of, low_quantile, table
@@ -19,7 +20,7 @@ CONTENDERS = {
     "codeintel-obs run": [str(BIN / "codeintel-obs"), "run", "--", *PASS],
     "codeintel-obs run --exec": [str(BIN / "codeintel-obs"), "run", "--exec", "--", *PASS],
     "ddtrace-run (peer)": [str(BIN / "ddtrace-run"), *PASS],
-    "python -c 'import structlog' (peer)": [sys.executable, "-c", "import structlog"],
+    "sentry_sdk.init() (peer)": [sys.executable, "-c", "import sentry_sdk; sentry_sdk.init()"],
 }
 REFERENCE = "opentelemetry-instrument, our entry points off"
 BUDGETS = {"codeintel-obs run": "0.75 (stretch 0.5)"}
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
     rounds = parser.parse_args().rounds
-    present = {name: command for name, command in CONTENDERS.items() if Path(command[0]).exists()}
+    present = {name: command for name, command in CONTENDERS.items() if _installed(name, command)}
     seen: dict[str, list[float]] = {name: [] for name in present}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
@@ -48,6 +49,10 @@ def main() -> None:
     print(table(f"Launch ({rounds} rounds, p10, reference: {REFERENCE})", rows))
     for name in CONTENDERS.keys() - present.keys():
         print(f"not measured, not installed: {name}")
+
+
+def _installed(name: str, command: list[str]) -> bool:
+    return Path(command[0]).exists() and ("sentry" not in name or find_spec("sentry_sdk") is not None)
 
 
 def _environ(name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ import msgspec
 from codeintel_obs import guard, recorder
 from codeintel_obs.beside import Beside
 from codeintel_obs.content import Filter
-from codeintel_obs.context import current, leave, suppress
+from codeintel_obs.context import current, leave
 from codeintel_obs.guard import quietly
 from codeintel_obs.recorder import Listener, Recorder
 from codeintel_obs.runs import Run, join
@@ -22,10 +22,25 @@ delegates: dict[type, Callable[[Begun, Any], Any]] = {}
 """How a stream that a call returned is delegated, by its type; filled by `codeintel_obs.wrapping`."""
 
 
+class _OutsideOf(list[bool]):
+    """True, until it is emptied, where no step of its plugin is current: a library's own Python calls itself there.
+
+    One call of the application is one step; asked by wrapt, which calls the original at once without a frame of ours.
+    """
+
+    def __init__(self, source: str) -> None:
+        super().__init__([True])
+        self._source = source
+
+    def __bool__(self) -> bool:
+        around = current.get()
+        return len(self) > 0 and not (isinstance(around, Step) and around.source == self._source)
+
+
 class Wiring:
     """A point as wired: its plugin, its filter, and the steps that wait for an end elsewhere."""
 
-    __slots__ = ("_filter", "_filtered_for", "classes", "deferred", "ends", "kind", "point", "source", "special")
+    __slots__ = ("_filter", "_filtered_for", "classes", "deferred", "ends", "kind", "on", "point", "source", "special")
 
     def __init__(
         self, point: Point, source: str, classes: Mapping[str, FieldClass], deferred: Deferred, *, ends: bool
@@ -33,9 +48,12 @@ class Wiring:
         self.point = point
         self.source = source
         self.kind = point.kind
+        self.on = (
+            _OutsideOf(source) if point.outermost else [True]
+        )  # emptied when uninstrumented: what somebody still holds of ours calls the original at once
         self.classes = classes
         self.deferred = deferred
-        self.special = point.emits == "log" or point.kind is None or point.skip_when is not None
+        self.special = point.kind is None or point.skip_when is not None
         self.ends = ends  # whether other points' steps end at this one
         self._filter: Filter | None = None
         self._filtered_for: Recorder | None = None
@@ -92,7 +110,9 @@ class Deferred:
         return entry[1]
 
 
-def begin(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Begun | None:
+def begin(  # noqa: C901 - the hot path, flat on purpose: a call per declared part would cost more than the part
+    wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Begun | None:
     """Begin what ``wiring`` says of this call, and make it current; None when the call is not to be recorded."""
     active = recorder.active
     if active is None:
@@ -106,12 +126,12 @@ def begin(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str
         # now, not at the end: a call that ends a step may let go of the object that ties both (GitPython's _terminate)
         begun.key = quietly(point.key, call, None)
     if wiring.special and _settled(begun):
-        return begun if wiring.kind is None and (wiring.ends or point.after is not None) else None
+        return begun if wiring.ends or (wiring.kind is None and point.after is not None) else None
     if subject and isinstance(around, Step) and around.subject == subject and around.kind == wiring.kind:
-        return None  # a method that calls its parent class's: one call, one step
+        return begun if wiring.ends else None  # a method that calls its parent class's: one call, one step
     payload = quietly(point.before, call) if point.before is not None else None
     if payload is not None:
-        payload = wiring.keep(active).keep(payload)
+        payload = guard.call(wiring.keep(active).keep, payload)
     if point.run is not None:
         _enter_run(begun, quietly(point.run, call))
     begun.step = step = active.begin(
@@ -121,20 +141,24 @@ def begin(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str
     if point.follows is not None:
         step.links += _trail.get(quietly(point.follows, call)) or ()
     begun.announced = active.listeners.step_begun
+    if begun.run is not None:
+        current.set(around)  # the step knows its run; a run left current would outlive the call in a stream's consumer
     begun.token = current.set(step)
     if point.carrier is not None and active.settings.carriers:
-        begun.call = guard.call(point.carrier, call) or call
+        begun.call = _carried(guard.call(point.carrier, call), call)
     if active.spans.adopted is not None:
         begun.otel_token = active.spans.make_current(step)
     return begun
 
 
+def _carried(changed: Any, call: Call) -> Call:
+    """Return the call that a carrier made of ``call``; a carrier that returns no call has changed nothing."""
+    return changed if type(changed) is Call else call
+
+
 def _settled(begun: Begun) -> bool:
-    """Whether a call at a special point is no step: a log record, the end of another's step, or one to skip."""
+    """Whether a call at a special point is no step: the end of another's step, or one to skip."""
     wiring, point = begun.wiring, begun.wiring.point
-    if point.emits == "log":
-        _log(begun)
-        return True
     if wiring.kind is None:
         call, around = begun.call, begun.around
         call.step = around if isinstance(around, Step) else None
@@ -178,14 +202,14 @@ def finish(begun: Begun, result: Any) -> Any:
     """Say how a call that returned ended; return its result, or a stream of the same sort that tells its own end."""
     if begun.token is not None:
         exit_(begun)
+    delegate = delegates.get(type(result))
+    if delegate is not None and (begun.step is not None or begun.wiring.ends):
+        return delegate(begun, result)
     if begun.wiring.ends:
         guard.call(_end_deferred, begun, result, None)
     elif begun.wiring.kind is None and begun.wiring.point.after is not None:
         quietly(begun.wiring.point.after, begun.call, result)
     if begun.step is not None:
-        delegate = delegates.get(type(result))
-        if delegate is not None:
-            return delegate(begun, result)
         guard.call(_finish if begun.wiring.point.ends_at else complete, begun, result)
     return result
 
@@ -195,6 +219,9 @@ def _finish(begun: Begun, result: Any) -> None:
     if point.ends_at and point.key is not None:
         key = quietly(point.key, begun.call, result)
         if key is not None and begun.wiring.deferred.hold(key, begun):
+            # its end is described by another call: this one's arguments are the application's to let go of
+            notes, begun.call = begun.call.notes, Call(point.name, None, (), {})
+            begun.call.notes = notes
             return
     complete(begun, result)
 
@@ -217,9 +244,10 @@ def complete(
     events: Sequence[StepEvent] = ()
     payload = outcome
     if type(outcome) is Outcome:
-        status, links, events, payload = outcome.status, outcome.links, outcome.events, outcome.payload
+        status = guard.call(Status, outcome.status) or status
+        links, events, payload = outcome.links, outcome.events, outcome.payload
         detail = outcome.detail or detail
-    kept = wiring.keep(begun.active).keep(payload) if payload else None
+    kept = guard.call(wiring.keep(begun.active).keep, payload) if payload else None
     if items is not None:
         kept = {**(kept or {}), "items": items}
     if wiring.point.leads is not None:
@@ -227,8 +255,7 @@ def complete(
     if links:
         begun.step.links += links
     for event in events:
-        made = begun.active.instant(event, wiring.source, wiring.keep(begun.active), begun.step)
-        guard.each(begun.active.listeners.step_ended, made)
+        guard.call(_tell_instant, begun, wiring, event)
     if begun.active.end(begun.step, status, kept, detail):
         begun.ended = begun.active.listeners.step_ended
         if begun.run is not None:
@@ -236,17 +263,22 @@ def complete(
             _leave_run(begun)
 
 
+def _tell_instant(begun: Begun, wiring: Wiring, event: StepEvent) -> None:
+    made = begun.active.instant(event, wiring.source, wiring.keep(begun.active), begun.step)
+    guard.each(begun.active.listeners.step_ended, made)
+
+
 def _lead(begun: Begun, thing: Any) -> None:
     """Let later steps that work on ``thing`` link this one, or what this one passes on."""
     step = begun.step
-    if thing is not None:
-        passed = step.links if begun.wiring.point.passes_on else ()
-        _trail.put(thing, passed or (Link(step.run.run_id, step.trace_id, step.span_id),))
+    passed = step.links if begun.wiring.point.passes_on else ()
+    for each in thing if type(thing) is tuple else (thing,):
+        if each is not None:
+            _trail.put(each, passed or (Link(step.run.run_id, step.trace_id, step.span_id),))
 
 
 def _leave_run(begun: Begun) -> None:
     """End the run that this call began, with the outcome of its step."""
-    current.set(begun.around)
     if begun.run is not None:
         begun.active.end_run(begun.run, str(begun.step.status), begun.step.error)
 
@@ -272,14 +304,33 @@ def fail_step(
     point = wiring.point
     payload = quietly(point.failed, call or begun.call, exc) if point.failed is not None else None
     if point.leads is not None:
-        _trail.forget(quietly(point.leads, call or begun.call, None))
-    kept = wiring.keep(begun.active).keep(payload) if payload else None
+        thing = quietly(point.leads, call or begun.call, None)
+        for each in thing if type(thing) is tuple else (thing,):
+            _trail.forget(each)
+    kept = guard.call(wiring.keep(begun.active).keep, payload) if payload else None
     if items is not None:
         kept = {**(kept or {}), "items": items}
     decided = True if point.timed_out is not None and quietly(point.timed_out, exc) else None
     recorder.finish_failed(begun.active, begun.step, exc, kept, decided, point.message)
     if begun.run is not None:
         _leave_run(begun)
+
+
+def finish_stream(begun: Begun, detail: str | None, items: int) -> None:
+    """Say that a stream ended: exhausted, or closed by its consumer as ``detail`` says; tell the sinks."""
+    if begun.wiring.ends:
+        guard.call(_end_deferred, begun, None, None)
+    if begun.step is not None:
+        guard.call(complete, begun, None, detail, items)
+        tell(begun)
+
+
+def fail_stream(begun: Begun, exc: BaseException, items: int) -> None:
+    """Say that a stream raised ``exc`` after so many ``items``."""
+    if begun.wiring.ends:
+        guard.call(_end_deferred, begun, None, exc)
+    if begun.step is not None:
+        guard.call(fail_step, begun, exc, items)
 
 
 def tell(begun: Begun) -> None:
@@ -300,13 +351,3 @@ def _end_deferred(begun: Begun, result: Any, exc: BaseException | None) -> None:
         return
     complete(waiting, result, describing=begun.wiring, call=begun.call)
     tell(waiting)
-
-
-def _log(begun: Begun) -> None:
-    """Hand a log record of the application to the sinks; what they log meanwhile is not the application's."""
-    before = begun.wiring.point.before
-    said = quietly(before, begun.call) if before is not None else None
-    if said:
-        with suppress():
-            entry = begun.active.log(**said, source=begun.wiring.source)
-            guard.each(begun.active.listeners.log, entry)

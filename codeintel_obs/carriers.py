@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from codeintel_obs import guard, recorder
-from codeintel_obs.context import current
+from codeintel_obs.context import current, suppressed
 from codeintel_obs.imports import watcher
 from codeintel_obs.runs import CONTEXT_VARIABLE, Run, join
 from codeintel_obs.steps import Step
@@ -25,12 +25,21 @@ _ATTRIBUTE: Final = "_codeintel_around"
 _KEY: Final = "codeintel_obs"
 _PYTHON: Final = re.compile(r"(python|pypy)[\d.]*t?(\.exe)?\Z")
 _ENV_POSITION: Final = 10  # of Popen.__init__, after self
-_undo: list[tuple[Any, str, Any]] = []
+_on = False
+_undo: list[tuple[Any, str, Any, Any]] = []
+_at_exit: Callable[[], None] = lambda: None  # noqa: E731 - replaced by launch
 
 
-def install() -> None:
-    """Put the carriers in place, each when its module is imported. Idempotent."""
-    if not _undo:
+def install(at_exit: Callable[[], None]) -> None:
+    """Put the carriers in place, each when its module is imported. Idempotent.
+
+    ``at_exit`` ends the recording of a forked worker of multiprocessing, which runs no atexit of its own.
+    """
+    global _at_exit, _on
+    _at_exit = at_exit
+    if not _on:
+        _on = True
+        guard.call(_adopt_while_spawned)
         watcher.after("threading", _threads)
         watcher.after("concurrent.futures.thread", _executors)
         watcher.after("multiprocessing.spawn", _multiprocessing_spawn)
@@ -39,16 +48,22 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Restore the standard library's identical objects."""
+    """Restore the standard library's identical objects, but where somebody else stands on top of ours."""
+    global _on
+    _on = False
     while _undo:
-        owner, name, original = _undo.pop()
-        setattr(owner, name, original)
+        owner, name, original, ours = _undo.pop()
+        if getattr(owner, name) is ours:
+            setattr(owner, name, original)
 
 
 def _patch(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     original = getattr(owner, name)
-    setattr(owner, name, functools.wraps(original)(make(original)))
-    _undo.append((owner, name, original))
+    if not _on or any(original is ours for *_, ours in _undo):
+        return  # a hook that was set by an earlier `install`
+    ours = functools.wraps(original)(make(original))
+    setattr(owner, name, ours)
+    _undo.append((owner, name, original, ours))
 
 
 def carried() -> dict[str, str] | None:
@@ -76,7 +91,7 @@ def _executors(module: Any) -> None:
 
 def _remember_first(original: Callable[..., Any]) -> Callable[..., Any]:
     def start(self: Any, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__[_ATTRIBUTE] = current.get()
+        self.__dict__[_ATTRIBUTE] = current.get(), suppressed.get()
         return original(self, *args, **kwargs)
 
     return start
@@ -84,9 +99,11 @@ def _remember_first(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _resume(original: Callable[..., Any]) -> Callable[..., Any]:
     def bootstrap(self: Any) -> Any:
-        around = self.__dict__.pop(_ATTRIBUTE, None)
+        around, quiet = self.__dict__.pop(_ATTRIBUTE, (None, False))
         if around is not None:
             current.set(around)  # the thread's own context, which dies with it
+        if quiet:
+            suppressed.set(True)  # what our own code started is our own use
         return original(self)
 
     return bootstrap
@@ -95,18 +112,21 @@ def _resume(original: Callable[..., Any]) -> Callable[..., Any]:
 def _remember(original: Callable[..., Any]) -> Callable[..., Any]:
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        setattr(self, _ATTRIBUTE, current.get())
+        setattr(self, _ATTRIBUTE, (current.get(), suppressed.get()))
 
     return init
 
 
 def _resume_and_reset(original: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        token = current.set(getattr(self, _ATTRIBUTE, None))
+        # a worker lives on: each task brings its own context, and takes it away
+        around, quiet = getattr(self, _ATTRIBUTE, (None, False))
+        token, quiet_token = current.set(around), suppressed.set(quiet)
         try:
             return original(self, *args, **kwargs)
         finally:
             current.reset(token)
+            suppressed.reset(quiet_token)
 
     return run
 
@@ -137,6 +157,16 @@ def _take_run(original: Callable[..., None]) -> Callable[..., None]:
     return prepare
 
 
+def _adopt_while_spawned() -> None:
+    """Take the run over where recording starts while multiprocessing imports the program's main module again."""
+    frame: Any = sys._getframe()  # noqa: SLF001 - the data that the parent prepared stand in this frame alone
+    while frame is not None:
+        if frame.f_code.co_name == "prepare" and frame.f_globals.get("__name__") == "multiprocessing.spawn":
+            adopt(frame.f_locals["data"].get(_KEY))
+            return
+        frame = frame.f_back
+
+
 def adopt(values: Any) -> None:
     """Make the run that ``values`` describe this process's own, unless it has written a record already."""
     active = recorder.active
@@ -160,9 +190,7 @@ def _multiprocessing_util(module: Any) -> None:
     """A forked worker ends by ``os._exit`` and runs no atexit: its own finalizers are where we close."""
 
     def in_child(_: object) -> None:
-        from codeintel_obs.launch.compose import finish
-
-        module.Finalize(None, finish, exitpriority=-1000)
+        module.Finalize(None, _at_exit, exitpriority=-1000)
 
     module.register_after_fork(_at_fork, in_child)
 

@@ -11,8 +11,10 @@ from codeintel_obs.steps import Content, FieldClass
 
 PAYLOAD_CAP: Final = 8192
 TEXT_CAP: Final = 2048
+KEY_CAP: Final = 256
 _DEPTH_CAP: Final = 6
 _ITEMS_CAP: Final = 256
+_NODES_CAP: Final = 512
 
 _KEPT: Final[dict[Content, frozenset[FieldClass]]] = {
     Content.NONE: frozenset({FieldClass.COUNT, FieldClass.CODE, FieldClass.ID}),
@@ -40,20 +42,18 @@ class Filter:
     def keep(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return a new dict with what is allowed of ``payload``: redacted, capped, JSON types only, nothing unknown."""
         kept = dict(payload) if self._allowed.issuperset(payload) else self._select(payload)
-        texts, absent = 0, False
+        walk, absent = _Walk(), False
         for key, value in kept.items():
-            kind = type(value)
-            if kind is int or kind is bool:
+            if type(value) is int and _LEAST < value < _MOST:
                 continue
             if value is None:
                 absent = True
-                continue
-            kept[key] = shown = plain(value)
-            texts += len(shown) if type(shown) is str else _SMALL
+            else:
+                kept[key] = walk.plain(value, 0)
         if absent:
             kept = {key: value for key, value in kept.items() if value is not None}
-        if texts > PAYLOAD_CAP - 1024:
-            _cut(kept)
+        if walk.size > PAYLOAD_CAP - 1024 or len(kept) > _KEYS_MEASURED:
+            kept = _fitted(kept)
         return kept
 
     def _select(self, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,68 +65,146 @@ class Filter:
         return self._undeclared or (self._free and type(value) in _NUMBERS)
 
 
-_WHOLE: Final = frozenset({int, bool})
 _NUMBERS: Final = frozenset({int, bool, float})
-_SMALL: Final = 512  # what a nested value counts until it is measured
+_LEAST: Final = -(1 << 63)  # what JSON readers take as an integer
+_MOST: Final = 1 << 64
+_KEYS_MEASURED: Final = 64  # more keys than that may be too long by themselves
+
+# Exact types whose text is their value, by module and name: none of them is imported for it.
+_TEXTUAL: Final = frozenset(
+    {
+        ("datetime", "date"),
+        ("datetime", "datetime"),
+        ("datetime", "timedelta"),
+        ("decimal", "Decimal"),
+        ("fractions", "Fraction"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "PurePosixPath"),
+        ("pathlib._local", "PosixPath"),
+        ("pathlib._local", "PurePosixPath"),
+        ("uuid", "UUID"),
+    }
+)
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """Return ``value`` in JSON's types, redacted and capped. Never calls more of a foreign object than its ``repr``."""
-    kind = type(value)
-    if kind is str:
-        return clean(value, TEXT_CAP)
-    if kind is float:
-        return value if math.isfinite(value) else str(value)
-    if kind in _WHOLE or value is None:
-        return value
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return f"<{len(value)} bytes>"
-    if depth >= _DEPTH_CAP:
-        return f"<{kind.__qualname__} below depth {_DEPTH_CAP}>"
-    if kind is dict:
-        items = list(value.items())[:_ITEMS_CAP]
-        return {_key(key): plain(item, depth + 1) for key, item in items} | _more(len(value))
-    if kind in {list, tuple, set, frozenset}:
-        shown = [plain(item, depth + 1) for item in list(value)[:_ITEMS_CAP]]
-        return [*shown, f"<{len(value) - _ITEMS_CAP} more>"] if len(value) > _ITEMS_CAP else shown
-    return _foreign(value)
+class _Walk:
+    """Makes the values of one payload plain: bounded in depth and in nodes, so that no nesting or cycle goes far.
+
+    It asks by type, never by ``isinstance`` (which asks a foreign object for its class), and runs no code of a foreign
+    object: a ``repr`` may raise, say a secret, or run a query. ``size`` is what the values may take as JSON, at most.
+    """
+
+    __slots__ = ("nodes", "size")
+
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.size = 0
+
+    def plain(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if issubclass(kind, str):
+            shown = clean(value, TEXT_CAP)
+            self.size += 4 * len(shown) + 8
+            return shown
+        self.size += 32
+        if value is None or kind is bool:
+            return value
+        if issubclass(kind, int):
+            return _whole(int.__pos__(value))
+        if issubclass(kind, float):
+            number = float.__pos__(value)
+            return number if math.isfinite(number) else str(number)
+        if issubclass(kind, (dict, list, tuple, set, frozenset)):
+            return self._nested(value, kind, depth)
+        return self._foreign(value, kind, depth)
+
+    def _nested(self, value: Any, kind: type, depth: int) -> Any:
+        if depth >= _DEPTH_CAP:
+            return f"<{kind.__qualname__} below depth {_DEPTH_CAP}>"
+        if issubclass(kind, dict):
+            return self._dict(value, depth)
+        base = next(each for each in (list, tuple, set, frozenset) if issubclass(kind, each))
+        shown: list[Any] = []
+        for item in list(base.__iter__(value)):  # a copy: the application may change it meanwhile
+            if self._full(len(shown)):
+                shown.append(f"<{base.__len__(value) - len(shown)} more>")
+                break
+            shown.append(self.plain(item, depth + 1))
+        return shown
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for key, item in list(dict.items(value)):
+            if self._full(len(shown)):
+                shown["<more>"] = dict.__len__(value) - len(shown)
+                break
+            shown[self._key(key)] = self.plain(item, depth + 1)
+        return shown
+
+    def _full(self, count: int) -> bool:
+        self.nodes += 1
+        return count >= _ITEMS_CAP or self.nodes > _NODES_CAP
+
+    def _key(self, key: Any) -> str:
+        shown = clean(key, KEY_CAP) if issubclass(type(key), str) else str(self.plain(key, _DEPTH_CAP))
+        self.size += 4 * len(shown) + 8
+        return shown
+
+    def _foreign(self, value: Any, kind: type, depth: int) -> Any:
+        """Return a scalar of a well-known library as what it is; bytes by their number; anything else by its type."""
+        if issubclass(kind, (bytes, bytearray)):
+            return f"<{len(value)} bytes>"
+        if (kind.__module__, kind.__qualname__) in _TEXTUAL:
+            return self.plain(str(value), depth)
+        if kind.__module__ == "numpy" and hasattr(kind, "item") and getattr(value, "ndim", 1) == 0:
+            item = value.item()
+            if type(item) is not kind:  # a longdouble's item is itself
+                return self.plain(item, depth)
+        return clean(f"<{kind.__module__}.{kind.__qualname__}>", KEY_CAP)
 
 
-def _key(key: Any) -> str:
-    return clean(key if type(key) is str else _shown(key), 256)
+def _whole(value: int) -> int | str:
+    return value if _LEAST < value < _MOST else f"<integer of {value.bit_length()} bits>"
 
 
-def _more(size: int) -> dict[str, Any]:
-    return {"<more>": size - _ITEMS_CAP} if size > _ITEMS_CAP else {}
+def plain(value: Any) -> Any:
+    """Return ``value`` in JSON's types, redacted and capped."""
+    return _Walk().plain(value, 0)
 
 
-def _foreign(value: Any) -> Any:
-    """Return a number or text of a subclass, an enum or a numpy scalar as what it is; anything else by ``repr``."""
-    for base in (bool, int, float, str):
-        if isinstance(value, base):
-            return plain(base(value))
-    if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
-        return plain(value.item())
-    return clean(_shown(value), TEXT_CAP)
-
-
-def _shown(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception as exc:  # noqa: BLE001 - a foreign object's repr raised: that is a fact to record, not our error
-        return f"<{type(value).__qualname__}: repr raised {type(exc).__qualname__}>"
-
-
-def _cut(kept: dict[str, Any]) -> None:
-    """Shorten the largest values of ``kept`` in place until it fits the cap; each says how much was cut."""
+def _fitted(kept: dict[Any, Any]) -> dict[str, Any]:
+    """Return ``kept`` with its largest values shortened until it fits the cap; each says how much was cut."""
     import json
 
-    sizes = {key: len(json.dumps(value)) for key, value in kept.items()}
-    for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
-        excess = sum(sizes.values()) + sum(map(len, sizes)) + 8 * len(sizes) - PAYLOAD_CAP
+    fitted: dict[str, Any] = {}
+    left = PAYLOAD_CAP - 64
+    for key, value in sorted(((str(key), value) for key, value in kept.items()), key=lambda each: _size(each[1])):
+        # the smallest first: what is left over is shared out among the larger ones, and the largest takes the cut
+        share = left - _size(key) - 4
+        if _size(value) > share:
+            text = value if isinstance(value, str) else json.dumps(value)
+            value = _shortened(text, share)  # noqa: PLW2901 - the same value, shorter
+        if value is None:
+            fitted["<more>"] = len(kept) - len(fitted)
+            break
+        fitted[key] = value
+        left = share - _size(value)
+    return fitted
+
+
+def _size(value: Any) -> int:
+    import json
+
+    return len(json.dumps(value))
+
+
+def _shortened(text: str, share: int) -> str | None:
+    """Return the beginning of ``text`` that takes at most ``share`` characters as JSON; None when nothing would fit."""
+    room = min(len(text), share)
+    while room > 0:
+        shown = f"{text[:room]} [cut {len(text) - room} characters]"
+        excess = _size(shown) - share
         if excess <= 0:
-            return
-        text = kept[key] if isinstance(kept[key], str) else json.dumps(kept[key])
-        room = max(0, len(text) - excess - 64)
-        kept[key] = f"{text[:room]} [cut {len(text) - room} characters]"
-        sizes[key] = len(json.dumps(kept[key]))
+            return shown
+        room -= max(1, min(excess, room // 2))
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections import deque
 from typing import Any, Final
 
@@ -13,11 +13,17 @@ from codeintel_obs.steps import ChainLink, ErrorInfo
 MESSAGE_CAP: Final = 2048
 _CHAIN_CAP: Final = 32
 _ATTRIBUTE: Final = "_codeintel_error"
+# The interpreter's own view of an exception, whatever its class answers.
+_dict_of: Final = BaseException.__dict__["__dict__"].__get__
+_cause_of: Final = BaseException.__dict__["__cause__"].__get__
+_context_of: Final = BaseException.__dict__["__context__"].__get__
+_members_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
 
 
 def token_of(exc: BaseException) -> str:
     """Return the token of ``exc``, setting it on its first sight. It identifies the object, as ``id()`` cannot."""
-    return _mark(exc)[0]
+    token: str = _mark(exc)[0]
+    return token
 
 
 def timed_out(exc: BaseException, decided: bool | None = None) -> bool:
@@ -29,17 +35,18 @@ def timed_out(exc: BaseException, decided: bool | None = None) -> bool:
 
 
 def _mark(exc: BaseException) -> list[Any]:
-    mark = exc.__dict__.get(_ATTRIBUTE)
+    # past any __getattribute__, __setattr__ and __dict__ of the exception's own class
+    kept: dict[str, Any] = _dict_of(exc)
+    mark: list[Any] | None = kept.get(_ATTRIBUTE)
     if mark is None:
-        # past any __setattr__ of the exception's own class
-        mark = exc.__dict__[_ATTRIBUTE] = [new_span_id(), None]
-    found: list[Any] = mark
-    return found
+        mark = kept[_ATTRIBUTE] = [new_span_id(), None]
+    return mark
 
 
 def is_cancellation(exc: BaseException) -> bool:
     """Whether ``exc`` is how asyncio cancels."""
-    return isinstance(exc, asyncio.CancelledError)
+    asyncio = sys.modules.get("asyncio.exceptions")  # not imported for its sake: who cancels has imported it
+    return asyncio is not None and isinstance(exc, asyncio.CancelledError)
 
 
 def type_name(cls: type) -> str:
@@ -49,7 +56,7 @@ def type_name(cls: type) -> str:
 
 def describe(exc: BaseException, message: str | None) -> ErrorInfo:
     """Return ``exc`` as recorded; ``message`` is None where the content level leaves it out."""
-    text = clean(message, MESSAGE_CAP) if message else None
+    text = None if message is None else clean(message, MESSAGE_CAP)
     return ErrorInfo(type_name(type(exc)), text, token_of(exc), _chain(exc))
 
 
@@ -62,27 +69,28 @@ def message_of(exc: BaseException) -> str:
 
 
 def _chain(exc: BaseException) -> tuple[ChainLink, ...]:
-    """Return what hangs from ``exc``, breadth first: causes, shown contexts and members of groups."""
+    """Return what hangs from ``exc``, breadth first: causes, contexts (``from None`` only hides them), members."""
     links: list[ChainLink] = []
     seen = {id(exc)}
     waiting = deque([exc])
     while waiting and len(links) < _CHAIN_CAP:
         holder = waiting.popleft()
         for via, other in _hanging(holder):
-            if id(other) in seen or len(links) >= _CHAIN_CAP:
-                continue
-            seen.add(id(other))
+            # each edge once, also to an exception that another edge has led to: a cause may be a context elsewhere
             links.append(ChainLink(token_of(other), type_name(type(other)), via, token_of(holder)))
-            waiting.append(other)
-    return tuple(links)
+            if id(other) not in seen:
+                seen.add(id(other))
+                waiting.append(other)
+    return tuple(links[:_CHAIN_CAP])
 
 
 def _hanging(exc: BaseException) -> list[tuple[str, BaseException]]:
     found: list[tuple[str, BaseException]] = []
-    if exc.__cause__ is not None:
-        found.append(("cause", exc.__cause__))
-    if exc.__context__ is not None and exc.__context__ is not exc.__cause__:
-        found.append(("context", exc.__context__))
-    if isinstance(exc, BaseExceptionGroup):
-        found += [("group", member) for member in exc.exceptions]
+    cause, context = _cause_of(exc), _context_of(exc)
+    if cause is not None:
+        found.append(("cause", cause))
+    if context is not None and context is not cause:
+        found.append(("context", context))
+    if issubclass(type(exc), BaseExceptionGroup):
+        found += [("group", member) for member in _members_of(exc)]
     return found

@@ -7,7 +7,6 @@ process nothing of wrapt before the first watched library is there.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from codeintel_obs.steps import FieldClass, Status
 
 FIELDS: Final = {"module": FieldClass.ID, "version": FieldClass.ID}
 KIND: Final = "python.import"
+_KEPT: Final = "_codeintel_waits"
 
 
 class ImportWatcher:
@@ -62,14 +62,14 @@ class ImportWatcher:
         self._before.clear()
         self._after.clear()
         if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]  # a finder by duck type
+            sys.meta_path.remove(self)
 
     def _stand(self) -> None:
         if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]  # a finder by duck type
+            sys.meta_path.insert(0, self)
 
     def find_spec(
-        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec that the other finders have for a module that somebody waits for; None for all others."""
         if name not in self.modules and name not in self._before and name not in self._after:
@@ -79,7 +79,7 @@ class ImportWatcher:
             return None
         finding.add(name)
         try:
-            spec = importlib.util.find_spec(name)
+            spec = self._found_by_others(name, path, target)
         finally:
             finding.discard(name)
         if spec is not None and spec.loader is not None:
@@ -89,13 +89,28 @@ class ImportWatcher:
             guard.call(self._stand_around, spec.loader, name)
         return spec
 
+    def _found_by_others(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+        """Ask the finders behind this one, as the import system would; those before it have had their turn."""
+        finders: list[Any] = list(sys.meta_path)
+        for finder in finders[finders.index(self) + 1 :] if self in finders else finders:
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+            if spec is not None:
+                return spec
+        return None
+
     def _stand_around(self, loader: Any, name: str) -> None:
-        if isinstance(loader, type):
+        if isinstance(loader, type) or not hasattr(loader, "exec_module") or _KEPT in vars(loader):
             return  # a built-in or frozen module's loader is a class that all of them share
         original = loader.exec_module
+        vars(loader)[_KEPT] = True
 
         def exec_module(module: ModuleType) -> None:
-            loader.__dict__.pop("exec_module", None)
+            if module.__name__ != name:
+                original(module)  # a loader may be shared: an archive's is that of all its modules
+                return
+            for attribute in ("exec_module", _KEPT):
+                vars(loader).pop(attribute, None)
             active = recorder.active
             if active is None or name not in self.modules or suppressed.get():
                 original(module)
@@ -115,7 +130,7 @@ def _execute(active: recorder.Recorder, original: Callable[[ModuleType], None], 
         return
     around = current.get()
     token = current.set(step)
-    shown = active.spans.make_current(step)
+    shown = guard.call(active.spans.make_current, step)
     try:
         guard.each(active.listeners.step_begun, step)
         original(module)
@@ -126,7 +141,7 @@ def _execute(active: recorder.Recorder, original: Callable[[ModuleType], None], 
         raise
     leave(token, around)
     active.spans.restore(shown)
-    version = getattr(module, "__version__", None)
+    version = vars(module).get("__version__")  # not getattr: a module may answer that with code of its own
     said = keep.keep({"version": version if isinstance(version, str) else None})
     if guard.call(active.end, step, Status.COMPLETED, said):
         guard.each(active.listeners.step_ended, step)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
+import functools
 import sys
 import types
 from collections.abc import Callable, Collection, Mapping
 from importlib import metadata
 from typing import Any, ClassVar
 
-import wrapt
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # no types
 
 from codeintel_obs import guard
 from codeintel_obs.calls import Deferred, Wiring
 from codeintel_obs.errors import PluginError
+from codeintel_obs.imports import watcher
 from codeintel_obs.steps import FieldClass, Point
-from codeintel_obs.wrapping import Observed, observe
+from codeintel_obs.wrapping import Observed, is_ours, observe
 
 _MISSING = object()
+Families = dict[tuple[types.ModuleType, str], list[type]]
+"""Classes by module and base, for the length of one import: a library has hundreds, a table asks for them often."""
 denied: Callable[[str], str | None] = lambda _plugin: None  # noqa: E731 - replaced by launch with the settings' answer
 on_activation: Callable[[LibraryInstrumentor], None] | None = None
 """Told when a plugin's facts change after the process manifest was written; set by launch."""
@@ -47,10 +49,14 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
     semantics: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {}
     """Semantic-convention attributes of a kind's span, from its filtered payload."""
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        cls._instance = None  # OpenTelemetry's singleton is inherited: a plugin that extends another would be that one
+
     def __init__(self) -> None:
         if not hasattr(self, "activation"):
             self.activation: dict[str, str] = {}
-            self._undo: list[tuple[Any, str, Any, Observed]] = []
+            self._undo: list[tuple[Any, str, Any, Any]] = []
             self._places: dict[int, tuple[Any, str]] = {}
             self._wirings: dict[str, Wiring] = {}
             self._deferred = Deferred()
@@ -89,7 +95,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
                 self._put(module, sys.modules.get(module))
             else:
                 self._hooked.add(module)
-                wrapt.register_post_import_hook(self._imported, module)
+                watcher.after(module, functools.partial(self._put, module))
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         self._on = self._is_instrumented_by_opentelemetry = False
@@ -97,6 +103,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
             owner, name, original, ours = self._undo.pop()
             if _own(owner, name) is ours:
                 setattr(owner, name, original)
+        for wiring in self._wirings.values():
+            wiring.on.clear()
         self._places.clear()
         self._state_all("uninstrumented")
 
@@ -113,24 +121,24 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
                 point, self.plugin, self.fields, self._deferred, ends=point.name in end_names
             )
 
-    def _imported(self, module: types.ModuleType) -> None:
-        # a raising post-import hook would make the application's import fail
-        guard.call(self._put, module.__name__, module)
-
     def _put(self, name: str, module: types.ModuleType | None) -> None:
         if not self._on or module is None:
             return
         outside = self._outside()
+        families: Families = {}
         for point in self.points:
-            home = module if point.module == name else sys.modules.get(point.module) if name in point.patched_by else None
+            if name != point.module and name not in point.patched_by:
+                continue
+            home = module if name == point.module else sys.modules.get(point.module)
             if home is not None:
-                fact = outside or guard.call(self._put_point, point, home) or "error of ours"
+                fact = outside or guard.call(self._put_point, point, home, families) or "error of ours"
                 self.activation[_row(point)] = fact
         if on_activation is not None:
             on_activation(self)
 
-    def _put_point(self, point: Point, module: types.ModuleType) -> str:
-        slots = _slots_of_every_class(module, point.name) if point.every_class else _slot_of(module, point.name)
+    def _put_point(self, point: Point, module: types.ModuleType, families: Families) -> str:
+        every, one = _slots_of_every_class, _slot_of
+        slots = every(module, point.name, families) if point.every_class else one(module, point.name)
         if not slots:
             return "attribute missing"
         facts = [self._put_slot(owner, name, self._wirings[_row(point)]) for owner, name in slots]
@@ -141,7 +149,9 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
         if original is _MISSING:
             return "attribute missing"
         original = self._behind_a_copy(original, owner, name)
-        if isinstance(original, Observed):
+        if isinstance(original, Observed) and not original._self_enabled:  # noqa: SLF001 - wrapt's name for its switch
+            original = original.__wrapped__  # of an earlier time, put back by somebody who had wrapped it
+        if is_ours(original):
             return "wrapped"
         ours = observe(original, wiring)
         try:
@@ -165,7 +175,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
         return self.activation.get(_row(point), "not imported")
 
     def kinds(self) -> dict[str, str]:
-        """Return each kind's fact: ``wrapped`` when every point of it is, but for optional ones that this version lacks."""
+        """Return each kind's fact: ``wrapped`` when its points are; optional ones that are missing do not count."""
         facts: dict[str, str] = {}
         for point in sorted(self.points, key=lambda point: point.optional):
             fact = self.fact_of(point)
@@ -238,10 +248,18 @@ def _slot_of(module: types.ModuleType, path: str) -> list[tuple[Any, str]]:
     return [(owner, name)] if _own(owner, name) is not _MISSING or hasattr(owner, name) else []
 
 
-def _slots_of_every_class(module: types.ModuleType, path: str) -> list[tuple[Any, str]]:
-    base_name, _, name = path.rpartition(".")
+def _slots_of_every_class(module: types.ModuleType, path: str, families: Families) -> list[tuple[Any, str]]:
+    base, _, name = path.rpartition(".")
+    family = families.get((module, base))
+    if family is None:
+        family = families[module, base] = _family(module, base)
+    return [(cls, name) for cls in family if name in vars(cls)]
+
+
+def _family(module: types.ModuleType, base_name: str) -> list[type]:
+    """Return the classes in the namespace of ``module``, each once: all of them, or those of one base."""
     base = vars(module).get(base_name) if base_name else object
     if not isinstance(base, type):
         return []
-    classes = {id(cls): cls for cls in vars(module).values() if inspect.isclass(cls) and issubclass(cls, base)}
-    return [(cls, name) for cls in classes.values() if name in vars(cls)]
+    classes = dict.fromkeys(value for value in vars(module).values() if isinstance(value, type))
+    return [cls for cls in classes if issubclass(cls, base)]

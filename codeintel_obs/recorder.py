@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from codeintel_obs import failures, guard
 from codeintel_obs.content import Filter
-from codeintel_obs.context import current, leave, suppress
+from codeintel_obs.context import current, leave, suppress, suppressed
 from codeintel_obs.redact import clean
 from codeintel_obs.runs import Run, new_span_id, reseed
 from codeintel_obs.settings import Settings
@@ -22,6 +22,7 @@ from codeintel_obs.steps import Content, FieldClass, Link, LogEntry, Record, Sta
 
 Listener = Callable[[Any], Any]
 DETAIL_CAP: Final = 2048
+LOG_CAP: Final = 8192
 _PUT_ASIDE_AFTER: Final = 20
 
 active: Recorder | None = None
@@ -65,6 +66,7 @@ class Recorder:
         self._keeps_messages = settings.content is not Content.NONE
         self._keeps_all = settings.content is Content.ALL
         self._free = Filter(settings.content, {}, free=True)
+        self._whole = Filter(Content.ALL, {}, free=True)
         self._names = threading.local()
         self._faults: dict[int, int] = {}
 
@@ -109,7 +111,6 @@ class Recorder:
         step.detail = clean(detail, DETAIL_CAP) if detail and self._keeps_messages else None
         step.error = error
         step.late = run.ended
-        self.spans.end(step)
         return True
 
     def instant(
@@ -129,7 +130,7 @@ class Recorder:
         step.end_ts_ns, step.end_mono_ns = step.ts_ns, step.mono_ns
         if event.error is not None:
             step.error = self.error(event.error)
-        self.spans.locate(step)
+        self.spans.locate(step, under is not None)
         return step
 
     def _new(self, kind: str, source: str, payload: dict[str, Any] | None) -> Step:
@@ -172,7 +173,9 @@ class Recorder:
         """Return ``exc`` as recorded at this content level; ``message`` drops what a library echoes below ``all``."""
         text = None
         if self._keeps_messages:
-            text = message(exc) if message is not None and not self._keeps_all else failures.message_of(exc)
+            # a ``message`` that fails leaves none: never the text that it was there to hide
+            hides = message is not None and not self._keeps_all
+            text = guard.quietly(message, exc) if message is not None and hides else failures.message_of(exc)
         return failures.describe(exc, text)
 
     def _name_thread(self) -> str:
@@ -193,7 +196,7 @@ class Recorder:
         logger: str,
         level: str,
         number: int,
-        text: str,
+        text: str | None,
         ts_ns: int,
         exc: BaseException | None,
         source: str,
@@ -211,14 +214,15 @@ class Recorder:
             ts_ns=ts_ns,
             mono_ns=monotonic_ns(),
             logger=clean(logger, 256),
-            level=level,
+            level=clean(level, 64),
             level_number=number,
-            text=clean(text, 8192) if self._keeps_messages else None,
+            text=clean(text, LOG_CAP) if text is not None and self._keeps_messages else None,
             thread=getattr(self._names, "value", None) or self._name_thread(),
             trace_id=step.trace_id if step else run.trace_id,
             span_id=step.span_id if step else None,
-            error=self.error(exc) if exc else None,
+            error=self.error(exc) if exc is not None else None,
             source=source,
+            sampled=step.sampled if step else run.sampled,
         )
 
     def record(self, event: str, payload: Mapping[str, Any], run: Run | None = None, **fields: Any) -> None:
@@ -240,7 +244,7 @@ class Recorder:
                 run_id=run.run_id,
                 attempt=run.attempt,
                 session_id=run.session_id,
-                payload=self._free.keep(payload),
+                payload=self._whole.keep(payload),
                 **values,
             ),
         )
@@ -326,7 +330,7 @@ def current_run() -> Run | None:
 
 def emit_step(event: StepEvent) -> None:
     """Record an instant step of your own; does nothing when nothing records."""
-    if active is not None:
+    if active is not None and not suppressed.get():
         made = guard.call(active.instant, event, "app")
         if made is not None:
             guard.each(active.listeners.step_ended, made)
@@ -337,19 +341,22 @@ def step(kind: str, payload: Mapping[str, Any] | None = None) -> Iterator[dict[s
     """Record the block as a step of your own; what is put into the yielded dict becomes its end's payload."""
     late: dict[str, Any] = {}
     recorder = active
-    begun = guard.call(_begin_own, recorder, kind, payload) if recorder is not None else None
+    begun = guard.call(_begin_own, recorder, kind, payload) if recorder is not None and not suppressed.get() else None
     if recorder is None or begun is None:
         yield late
         return
     previous = current.get()
     token = current.set(begun)
+    shown = recorder.spans.make_current(begun)
     try:
         yield late
     except BaseException as exc:
         leave(token, previous)
+        recorder.spans.restore(shown)
         guard.call(finish_failed, recorder, begun, exc, None)
         raise
     leave(token, previous)
+    recorder.spans.restore(shown)
     guard.call(_end_own, recorder, begun, late)
 
 

@@ -1,4 +1,8 @@
-"""Takes secrets out of text and cuts it to its cap: pure functions for the recorder and the manifest writer."""
+"""Takes secrets out of text and cuts it to its cap: pure functions for the recorder and the manifest writer.
+
+Every pattern here runs in time linear in the text: repetitions are bounded, or possessive (they never give back what
+they took), and what may start a match cannot also stand inside one.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +12,85 @@ from typing import Final
 
 MASK: Final = "[redacted]"
 _WINDOW: Final = 4  # a text is redacted over this many caps before it is cut, so a secret on the edge is still seen
+_EDGE: Final = 256  # of a window that ends inside the text, this much may be a secret that lost its own end
 
-# Each alternative keeps what names the secret (group 1) and drops the secret. Order matters: the first match wins.
+_NOT_YET: Final = r"(?!\[redacted\])"
+_SIGN: Final = r"\\{0,3}+['\"]?+[ \t]{0,8}+(?:=>|:=|=(?![=>])|:(?![:=])|%3d)[ \t]{0,8}+"
+# A value: quoted by escaped quotes (JSON inside JSON), quoted, a quote that the text has lost the end of, or bare.
+_VALUE: Final = (
+    r"(?:b(?=['\"]))?+(?:\\{1,3}+['\"][^'\"\\]*+|'(?:[^'\\]|\\[\s\S])*+'|\"(?:[^\"\\]|\\[\s\S])*+\"|['\"][^\s'\"]*+"
+    r"|[^\s'\"&,;)}\]]++)"
+)
+_WORDS: Final = (
+    r"password|passwords|passwd|passphrase|passcode|secret|secrets|api[_-]?keys?|apikey|access[_-]?key(?:[_-]?id)?"
+    r"|secret[_-]?key|account[_-]?key|private[_-]?key|credentials?|token|(?<![a-z0-9])(?:sig|signature|pwd(?!\s*=\s*/))"
+)
+_BARE: Final = r"(?<![A-Za-z0-9])"  # left of a shape that holds letters and digits only
+_DASH: Final = r"(?<![A-Za-z0-9_-])"  # left of one that may hold _ and - too
+
+# Each alternative keeps what names the secret (its group) and drops the secret. Order matters: the first match wins.
 _PATTERNS: Final = (
-    # scheme://user:password@host and scheme://token@host; a plain git@host has no scheme and stays
-    r"(?P<url>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@'\"<>]+@",
-    # Authorization: Bearer xxx, Basic xxx, token xxx - up to the end of the value
-    r"(?P<auth>\b(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token|digest|apikey|negotiate)?\s*)[^\s'\",;]+",
-    r"(?P<bearer>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}",
-    # password=, token:, api_key="..." and their like, in URLs, SQL, argv, headers and JSON
-    r"(?P<key>(?<![A-Za-z0-9])(?:[a-z0-9]+[_-])*(?:password|passwd|passphrase|pwd|secret|secret[_-]?key|api[_-]?key|apikey"
-    r"|access[_-]?key|access[_-]?token|auth[_-]?token|refresh[_-]?token|id[_-]?token|client[_-]?secret|private[_-]?key"
-    r"|session[_-]?token|token|credential|x-api-key|private-token|sig|signature)"
-    r"['\"]?\s*(?:=|:|%3d)\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\"&,;)}\]]+)",
+    # scheme://user:password@host and scheme://token@host; `git@` names nobody
+    r"(?P<url>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}+://)(?!git@)[^\s/'\"<>]*@",
+    # Authorization: Bearer xxx, Basic xxx, token xxx; as a header, in JSON, in the repr of a dict or of a pair
+    (
+        r"(?P<auth>authorization\\{0,3}+"
+        r"(?:['\"][ \t]{0,4}+,|['\"]?+[ \t]{0,4}+[:=])[ \t]{0,4}+(?:b(?=['\"]))?+\\{0,3}+['\"]?+"
+        rf"(?:(?:bearer|basic|token|digest|apikey|negotiate)[ \t]{{1,8}}+)?+){_NOT_YET}[^\s'\",;\\]++"
+    ),
+    (
+        r"(?P<cookie>cookie(?:['\"][ \t]{0,4}+,|['\"]?+[ \t]{0,4}+:)[ \t]{0,4}+(?:b(?=['\"]))?+['\"]?+)"
+        rf"{_NOT_YET}[^\r\n'\"]++"
+    ),
+    rf"(?P<bearer>\bbearer[ \t]{{1,8}}+){_NOT_YET}(?=[^\s\d]{{0,64}}+\d)[A-Za-z0-9._~+/=-]{{8,}}+",
+    # password=, token:, "api_key": "..." and their like, in URLs, SQL, argv, headers and JSON
+    rf"(?P<key>(?:{_WORDS}){_SIGN}){_NOT_YET}{_VALUE}",
+    # SQL: PASSWORD 'x', SECRET 'x', IDENTIFIED BY 'x'
+    r"(?P<sql>\b(?:password|secret|session_token|key_id|identified[ \t]{1,4}+by)\s{1,8}+)'(?:[^']|'')*+'",
     # shapes that are secrets wherever they stand
-    r"(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"(?P<shape>)\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}"
-    r"|sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
-    r"|AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{32,}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
+    (
+        r"(?P<pem>-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----)"
+        rf"{_NOT_YET}[\s\S]*?(?:-----END [A-Z ]{{0,32}}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    ),
+    (
+        rf"(?P<bare>){_BARE}(?-i:gh[pousr]_[A-Za-z0-9]{{20,}}+|hf_[A-Za-z0-9]{{20,}}+|(?:AKIA|ASIA)[A-Z0-9]{{16}}"
+        r"|npm_[A-Za-z0-9]{30,}+|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}+|whsec_[A-Za-z0-9]{16,}+)"
+    ),
+    (
+        rf"(?P<dash>){_DASH}(?-i:github_pat_[A-Za-z0-9_]{{20,}}+|glpat-[A-Za-z0-9_-]{{16,}}+"
+        r"|sk-(?=[A-Za-z_-]{0,64}+\d)[A-Za-z0-9_-]{16,}+|xox[abeprs]-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"
+        r"|AIza[A-Za-z0-9_-]{30,}+|ya29\.[A-Za-z0-9_-]{20,}+|pypi-[A-Za-z0-9_-]{32,}+|dckr_pat_[A-Za-z0-9_-]{16,}+"
+        r"|GOCSPX-[A-Za-z0-9_-]{16,}+|SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+"
+        r"|eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?)"
+    ),
 )
 _SECRET: Final = re.compile("|".join(_PATTERNS), re.IGNORECASE)
 # `password hunter2` without a sign is a secret only after an option
 _OPTION: Final = re.compile(
-    r"(--?(?:[a-z0-9]+-)*(?:password|passwd|token|secret|api-key|access-key))(\s+|',\s*'|\",\s*\")[^\s'\",]+",
+    r"(?<![\w-])(--?(?:[a-z0-9]{1,24}+-){0,4}(?:password|passwd|passphrase|token|secret|api-?key|access-?key|credentials?)"
+    rf"(?:[ \t]{{1,8}}+|['\"],[ \t]{{0,4}}+(?=['\"]))){_NOT_YET}(?!-)"
+    r"(?:'[^']*+'?|\"[^\"]*+\"?|[^\s'\",]++)",
     re.IGNORECASE,
 )
+# Lower case; one of them stands in every text that a pattern matches. Most texts hold none and are done at once.
+_SIGNS: Final = (
+    "pass", "secret", "token", "key", "credential", "sig", "pwd", "auth", "cookie", "bearer", "identified", "@",
+    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "hf_", "akia", "asia", "npm_", "k_live", "k_test", "whsec_", "_pat_",
+    "glpat-", "sk-", "xox", "xapp-", "aiza", "ya29", "pypi-", "gocspx", "sg.", "eyj",
+)  # fmt: skip
 
 
 def _mask(match: re.Match[str]) -> str:
-    kept = next((value for value in match.groups() if value is not None), "")
+    kept = match.group(match.lastgroup or 0)
     return f"{kept}{MASK}@" if match.lastgroup == "url" else f"{kept}{MASK}"
 
 
 def redact(text: str) -> str:
     """Return ``text`` without what looks like a credential. Idempotent; the rest of the text is left as it is."""
-    return _OPTION.sub(rf"\1\2{MASK}", _SECRET.sub(_mask, text))
+    lower = text.lower()
+    if not any(sign in lower for sign in _SIGNS):
+        return text
+    return _OPTION.sub(rf"\1{MASK}", _SECRET.sub(_mask, text))
 
 
 @lru_cache(maxsize=2048)
@@ -62,11 +109,19 @@ def printable(text: str) -> str:
 
 def clean(text: str, cap: int) -> str:
     """Redact ``text`` and cut it to ``cap`` characters; a cut says how many characters it took."""
+    if type(text) is not str:
+        text = str.__str__(text)  # a subclass may answer anything to what follows
     size = len(text)
     if size <= 200:  # noqa: PLR2004 - names, types and paths repeat; longer texts rarely do
-        return _redact_short(text) if text.isascii() else redact(printable(text))
-    window = redact(printable(text[: cap * _WINDOW]))
-    if size <= cap * _WINDOW and len(window) <= cap:
-        return window
-    kept = window[:cap]
-    return f"{kept} [cut {size - len(kept)} characters]"
+        whole = _redact_short(text) if text.isascii() else redact(printable(text))
+        return whole if len(whole) <= cap else _cut(whole, cap, 0)
+    window = cap * _WINDOW
+    seen = redact(printable(text[:window]))
+    if size > window:
+        return _cut(seen, min(cap, len(seen) - _EDGE), size - window)
+    return seen if len(seen) <= cap else _cut(seen, cap, 0)
+
+
+def _cut(seen: str, cap: int, unseen: int) -> str:
+    kept = seen[: max(0, cap)]
+    return f"{kept} [cut {len(seen) - len(kept) + unseen} characters]"

@@ -91,7 +91,10 @@ class Run:
 
     def __init__(self, run_id: str | None = None, name: str | None = None, session_id: str | None = None) -> None:
         self.run_id, self.raw_run_id = accept_id(run_id) if run_id else (new_run_id(), None)
-        self.session_id, self.raw_session_id = accept_id(session_id) if session_id else (None, None)
+        self.session_id: str | None = None
+        self.raw_session_id: str | None = None
+        if session_id:
+            self.session_id, self.raw_session_id = accept_id(session_id)
         self.name = name
         self.attempt = new_span_id()
         self.ts_ns = time.time_ns()

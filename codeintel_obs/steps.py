@@ -229,6 +229,9 @@ class Point:
     """Not in every build or version of the library: where it is missing, nothing of its kind goes unwatched."""
     outermost: bool = False
     """A call made inside any step of the same plugin is part of that step: a library's own Python calling itself."""
+    from_outside: bool = False
+    """A call that the module makes which defines the callable is part of the step around it. Unlike ``outermost`` it
+    leaves alone what the application does from a callback (synchronous callables only)."""
     patched_by: tuple[str, ...] = ()
     """Modules that replace the wrapped attribute when they are imported; the point is put in place again after each."""
     frame_transparent: bool = True
@@ -245,10 +248,12 @@ class Point:
     run: Callable[[Call], RunRequest | None] | None = None
     """Begins or joins a run for the length of the call."""
     emits: str = "step"
-    """``step``, or ``log`` when ``before`` describes a log record (``logger``, ``level``, ``text``)."""
+    """``step``, or ``log`` when the call is a log record on its way: ``before`` gives ``logger``, ``level``, ``number``,
+    ``ts_ns``, ``exc`` and ``text``, a callable that is only asked for records that are kept. Where it gives None,
+    ``after`` is asked for ``{"text": ...}`` once the application's own handlers have seen the record."""
     leads: Callable[[Call, Any], Any] | None = None
-    """Object (compared by identity, held weakly) by which later steps link this one: ``leads(call, result)`` when the
-    call returned, ``leads(call, None)`` when it raised: then nothing leads here from the object any more."""
+    """Object, or tuple of objects (compared by identity, held weakly), by which later steps link this one:
+    ``leads(call, result)`` when the call returned, ``leads(call, None)`` when it raised: then no link leads anywhere."""
     follows: Callable[[Call], Any] | None = None
     """Object whose latest leading step this one links."""
     passes_on: bool = False
@@ -276,3 +281,4 @@ class LogEntry:
     span_id: str | None
     error: ErrorInfo | None = None
     source: str = "logging"
+    sampled: bool | None = None

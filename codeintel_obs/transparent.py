@@ -3,11 +3,17 @@
 DuckDB's replacement scans look a table's name up in the calling Python frame, and ``warnings.warn(stacklevel=2)`` names
 it. So the original is called from an ``eval`` whose globals are the caller's, whose locals are a lazy view of the
 caller's (a copy would keep its objects alive) and whose code carries the caller's file name and line. With
-``python_scan_all_frames`` DuckDB looks at this module's frames too: every local and global name here is prefixed.
+``python_scan_all_frames`` DuckDB looks at our frames too: every local and global name that they show is prefixed.
+
+Some libraries walk over frames of their own, which they know by ``__name__``, to find their caller's; and some call
+their own watched methods. So a wrapper runs under the name of the module that it wraps, and an exception's
+traceback does not keep our frames: they would hold the call's arguments as long as the application holds the exception.
 """
 
 from __future__ import annotations
 
+import builtins as _codeintel_builtins
+import types as _codeintel_types
 from functools import partial as _codeintel_partial
 from sys import _getframe as _codeintel_getframe
 from typing import Any as _codeintel_Any
@@ -78,11 +84,53 @@ def _codeintel_caller(_codeintel_frame: _codeintel_Any) -> _codeintel_Any:
     return _codeintel_frame
 
 
-def transparent_wrapper(_codeintel_wiring: _codeintel_Wiring, _codeintel_extra_frames: bool) -> _codeintel_Any:
-    """Return wrapt's wrapper function for a synchronous callable of one point.
+def _codeintel_hide(_codeintel_exc: BaseException) -> None:
+    """Take our frames off the top of the traceback of an exception that is on its way out of `observed`."""
+    _codeintel_trace = _codeintel_exc.__traceback__
+    while _codeintel_trace is not None and (
+        _codeintel_trace.tb_frame.f_code in _codeintel_own_codes
+        or _codeintel_trace.tb_frame.f_code.co_names == _codeintel_template.co_names
+    ):
+        _codeintel_trace = _codeintel_trace.tb_next
+    # past any attribute hooks of the exception's own class
+    BaseException.with_traceback(_codeintel_exc, _codeintel_trace)
 
-    ``_codeintel_extra_frames`` tells that wrapt runs in pure Python and stands between us and the caller.
+
+_codeintel_own_codes: set[_codeintel_Any] = set()
+_codeintel_named_globals: dict[str, dict[str, _codeintel_Any]] = {}
+
+
+def _codeintel_named(_codeintel_function: _codeintel_Any, _codeintel_name: str) -> _codeintel_Any:
+    """Return ``_codeintel_function`` as if the module ``_codeintel_name`` had defined it, with our globals."""
+    _codeintel_globals = _codeintel_named_globals.get(_codeintel_name)
+    if _codeintel_globals is None:
+        _codeintel_globals = {"__name__": _codeintel_name, "__builtins__": _codeintel_builtins}
+        for _codeintel_key, _codeintel_value in globals().items():
+            if _codeintel_key.lower().startswith("_codeintel"):
+                _codeintel_globals[_codeintel_key] = _codeintel_value
+        _codeintel_named_globals[_codeintel_name] = _codeintel_globals
+    _codeintel_own_codes.add(_codeintel_function.__code__)
+    return _codeintel_types.FunctionType(
+        _codeintel_function.__code__,
+        _codeintel_globals,
+        _codeintel_function.__name__,
+        _codeintel_function.__defaults__,
+        _codeintel_function.__closure__,
+    )
+
+
+def transparent_wrapper(
+    _codeintel_wiring: _codeintel_Wiring,
+    _codeintel_extra_frames: bool,
+    _codeintel_module: str,
+    _codeintel_depth: int = 1,
+) -> _codeintel_Any:
+    """Return wrapt's wrapper function for a synchronous callable of one point, defined in ``_codeintel_module``.
+
+    ``_codeintel_extra_frames`` tells that wrapt runs in pure Python and stands between us and the caller, and
+    ``_codeintel_depth`` how many frames of ours do.
     """
+    _codeintel_from_outside = _codeintel_wiring.point.from_outside
 
     def observed(
         _codeintel_wrapped: _codeintel_Any,
@@ -90,20 +138,25 @@ def transparent_wrapper(_codeintel_wiring: _codeintel_Wiring, _codeintel_extra_f
         _codeintel_args: tuple[_codeintel_Any, ...],
         _codeintel_kwargs: dict[str, _codeintel_Any],
     ) -> _codeintel_Any:
-        _codeintel_frame = _codeintel_getframe(1)
+        _codeintel_frame = _codeintel_getframe(_codeintel_depth)
         if _codeintel_extra_frames:
             _codeintel_frame = _codeintel_caller(_codeintel_frame)
         _codeintel_begun = None
-        if _codeintel_recorder.active is not None and (
-            # another's step ends even where no new one may begin: the garbage collector may free its object here
-            _codeintel_wiring.kind is None or not _codeintel_suppressed.get()
+        if (
+            _codeintel_recorder.active is not None
+            # the end of another's step is the truth even where nothing new is recorded: a collector ran, and freed it
+            and (_codeintel_wiring.kind is None or not _codeintel_suppressed.get())
+            and not (_codeintel_from_outside and _codeintel_frame.f_globals.get("__name__") == _codeintel_module)
         ):
             _codeintel_begun = _codeintel_call(
                 _codeintel_begin, _codeintel_wiring, _codeintel_instance, _codeintel_args, _codeintel_kwargs
             )
-        if _codeintel_begun is None:
-            # eval is the point of this module: see its docstring
-            return eval(  # noqa: S307
+        if _codeintel_begun is not None:
+            _codeintel_args, _codeintel_kwargs = _codeintel_begun.call.args, _codeintel_begun.call.kwargs
+        try:
+            if _codeintel_begun is not None and _codeintel_begun.announced is not None:
+                _codeintel_each(_codeintel_begun.announced, _codeintel_begun.step)
+            _codeintel_result = eval(  # noqa: S307 - eval is the point of this module: see its docstring
                 _codeintel_code_at(_codeintel_frame),
                 _codeintel_frame.f_globals,
                 _CodeintelLocals(  # type: ignore[arg-type]  # a mapping as far as eval asks
@@ -111,23 +164,37 @@ def transparent_wrapper(_codeintel_wiring: _codeintel_Wiring, _codeintel_extra_f
                     _codeintel_partial(_codeintel_wrapped, *_codeintel_args, **_codeintel_kwargs),
                 ),
             )
-        try:
-            if _codeintel_begun.announced is not None:
-                _codeintel_each(_codeintel_begun.announced, _codeintel_begun.step)
-            _codeintel_result = eval(  # noqa: S307 - see the module's docstring
-                _codeintel_code_at(_codeintel_frame),
-                _codeintel_frame.f_globals,
-                _CodeintelLocals(  # type: ignore[arg-type]  # a mapping as far as eval asks
-                    _codeintel_frame,
-                    _codeintel_partial(_codeintel_wrapped, *_codeintel_begun.call.args, **_codeintel_begun.call.kwargs),
-                ),
-            )
         except BaseException as _codeintel_exc:
-            _codeintel_fail(_codeintel_begun, _codeintel_exc)
+            if _codeintel_begun is not None:
+                _codeintel_fail(_codeintel_begun, _codeintel_exc)
+            _codeintel_hide(_codeintel_exc)
             raise
+        if _codeintel_begun is None:
+            return _codeintel_result
         _codeintel_result = _codeintel_finish(_codeintel_begun, _codeintel_result)
         if _codeintel_begun.ended is not None:
             _codeintel_each(_codeintel_begun.ended, _codeintel_begun.step)
         return _codeintel_result
 
-    return observed
+    return _codeintel_named(observed, _codeintel_module)
+
+
+def transparent_getter(
+    _codeintel_getter: _codeintel_Any,
+    _codeintel_wiring: _codeintel_Wiring,
+    _codeintel_extra_frames: bool,
+    _codeintel_module: str,
+) -> _codeintel_Any:
+    """Return what stands for the getter of a property that does work."""
+    _codeintel_observed = transparent_wrapper(_codeintel_wiring, _codeintel_extra_frames, _codeintel_module, 2)
+
+    def observed_getter(_codeintel_instance: _codeintel_Any) -> _codeintel_Any:
+        try:
+            return _codeintel_observed(
+                _codeintel_partial(_codeintel_getter, _codeintel_instance), _codeintel_instance, (), {}
+            )
+        except BaseException as _codeintel_exc:
+            _codeintel_hide(_codeintel_exc)
+            raise
+
+    return _codeintel_named(observed_getter, _codeintel_module)

@@ -22,7 +22,9 @@ def environ(**more: str) -> dict[str, str]:
 
 def run(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run ``command`` in ``folder`` to its end."""
-    return subprocess.run(command, cwd=folder, env=environ(**more), capture_output=True, text=True, timeout=100)
+    return subprocess.run(
+        command, cwd=folder, env=environ(**more), capture_output=True, text=True, timeout=100, check=False
+    )
 
 
 def launched(folder: Path, code: str, *options: str, **more: str) -> subprocess.CompletedProcess[str]:

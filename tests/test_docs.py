@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_generated_pages_are_current():
     """`docs/steps.md` and `docs/settings.md` say what the tables say today."""
-    ended = subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -31,5 +33,7 @@ def test_every_command_of_the_readme_exists():
     for name in set(re.findall(r"make ([a-z]+)\b", text)):
         assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), re.MULTILINE), name
     for name in set(re.findall(r"codeintel-obs ([a-z]+)\b(?! and)", text)):
-        ended = subprocess.run([sys.executable, "-m", "codeintel_obs.cli", name, "--help"], capture_output=True)
+        ended = subprocess.run(
+            [sys.executable, "-m", "codeintel_obs.cli", name, "--help"], capture_output=True, check=False
+        )
         assert ended.returncode == 0, name

@@ -57,7 +57,7 @@ def _start(settings: Settings) -> None:
     sinks.configure(settings, active, lambda: facts.manifest(settings, active))
     plugins.activate(points, settings, active)
     if settings.carriers:
-        guard.call(carriers.install)
+        guard.call(carriers.install, finish)
     atexit.register(finish)
 
 

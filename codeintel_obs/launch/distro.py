@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # ships no types
 
 
-class CodeIntelDistro(BaseDistro):  # type: ignore[misc]  # ships no types for strict mode
+class CodeIntelDistro(BaseDistro):  # type: ignore[misc]  # ships no types
     """Keeps the stock launcher from asking for the grpc exporter, which is not among our dependencies."""
 
     def _configure(self, **_kwargs: Any) -> None:

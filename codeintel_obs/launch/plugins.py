@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Iterable
 from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from codeintel_obs import guard
 from codeintel_obs.imports import watcher
@@ -22,7 +23,14 @@ LIBRARIES: Final = "codeintel_obs_library"
 PREFIX: Final = "codeintel_"
 
 
-def activate(points: metadata.EntryPoints, settings: Settings, active: Recorder) -> None:
+class EntryPoints(Protocol):
+    """What ``importlib.metadata.entry_points()`` returns, under whichever name this Python has for it."""
+
+    def select(self, *, group: str) -> Iterable[metadata.EntryPoint]:
+        """Return the entry points of ``group``."""
+
+
+def activate(points: EntryPoints, settings: Settings, active: Recorder) -> None:
     """Activate ours and strangers' instrumentors; others of OpenTelemetry's are their own launcher's."""
     libraries = {point.value: point.name for point in points.select(group=LIBRARIES)}
     names = []

@@ -1,15 +1,10 @@
-"""For authors of plugins: record what a plugin does in a test, with nothing written to disk.
-
-Use it as a pytest plugin: ``pytest_plugins = ["codeintel_obs.testing"]`` in ``conftest.py``.
-"""
+"""Records into memory what a plugin does in a test, with nothing written to disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-import pytest
 
 from codeintel_obs import guard, instrumentor, recorder, settings
 from codeintel_obs.instrumentor import LibraryInstrumentor
@@ -89,6 +84,7 @@ def recording(
         )
     active = Recorder(effective, process_run, merged_listeners, Spans(private, plain=effective.plain_spans))
     before, before_strict, before_denied = recorder.active, guard.strict, instrumentor.denied
+    known = dict(instrumentor.registry)
     recorder.install(active)
     guard.strict, instrumentor.denied = strict, effective.denied
     made = [plugin() for plugin in plugins]
@@ -102,9 +98,5 @@ def recording(
             each.uninstrument()
         recorder.install(before)
         guard.strict, instrumentor.denied = before_strict, before_denied
-
-
-@pytest.fixture(name="recording")
-def recording_fixture() -> Any:
-    """Return `recording`, for tests that take it as a fixture."""
-    return recording
+        instrumentor.registry.clear()
+        instrumentor.registry.update(known)

@@ -58,7 +58,7 @@ class ShapesInstrumentor(LibraryInstrumentor):
         point("Process.wait", kind=None, key=_process),
         point("only_in_version_9", optional=True),
     )
-    fields = {
+    fields = {  # noqa: RUF012 - a table, declared as ClassVar by the base class
         "text": FieldClass.TEXT,
         "given": FieldClass.COUNT,
         "code": FieldClass.CODE,

@@ -1,0 +1,3 @@
+"""What the fragile module asks."""
+
+error = None
