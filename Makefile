@@ -53,13 +53,16 @@ docs: $(VENV)/.dev ## Write the pages that are generated from the tables
 proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/results/
 	$(BIN)/python bench/proofs.py
 
-$(VENV)/.bench: $(VENV)/.dev
-	$(PIP) install -q structlog eliot sentry-sdk ddtrace
+# Peers bring plugins of their own (for pytest too), so they live beside the tests' environment and not in it.
+$(VENV)-bench/.created: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[rev]'
+	$(VENV)-bench/bin/python -m pip install -q structlog eliot sentry-sdk ddtrace
 	touch $@
 
-bench: $(VENV)/.bench ## The tables of ratios, with peers beside us
-	$(BIN)/python bench/hot_path.py
-	$(BIN)/python bench/launch.py
+bench: $(VENV)-bench/.created ## The tables of ratios, with peers beside us
+	$(VENV)-bench/bin/python bench/hot_path.py
+	$(VENV)-bench/bin/python bench/launch.py
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .demo .codeintel .codeintel-rev
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver .demo .codeintel .codeintel-rev

@@ -110,9 +110,7 @@ class Deferred:
         return entry[1]
 
 
-def begin(  # noqa: C901 - the hot path, flat on purpose: a call per declared part would cost more than the part
-    wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Begun | None:
+def begin(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Begun | None:
     """Begin what ``wiring`` says of this call, and make it current; None when the call is not to be recorded."""
     active = recorder.active
     if active is None:
@@ -132,6 +130,17 @@ def begin(  # noqa: C901 - the hot path, flat on purpose: a call per declared pa
     payload = quietly(point.before, call) if point.before is not None else None
     if payload is not None:
         payload = guard.call(wiring.keep(active).keep, payload)
+    try:
+        _open(begun, active, payload, subject)
+    except BaseException:
+        _abandon(begun)
+        raise
+    return begun
+
+
+def _open(begun: Begun, active: Recorder, payload: dict[str, Any] | None, subject: int) -> None:
+    """Begin the step of a call, in a run of its own where the point says so, and make it current."""
+    wiring, point, call = begun.wiring, begun.wiring.point, begun.call
     if point.run is not None:
         _enter_run(begun, quietly(point.run, call))
     begun.step = step = active.begin(
@@ -142,13 +151,23 @@ def begin(  # noqa: C901 - the hot path, flat on purpose: a call per declared pa
         step.links += _trail.get(quietly(point.follows, call)) or ()
     begun.announced = active.listeners.step_begun
     if begun.run is not None:
-        current.set(around)  # the step knows its run; a run left current would outlive the call in a stream's consumer
+        current.set(begun.around)  # the step knows its run; left current, it would be a stream's consumer's too
     begun.token = current.set(step)
     if point.carrier is not None and active.settings.carriers:
         begun.call = _carried(guard.call(point.carrier, call), call)
     if active.spans.adopted is not None:
         begun.otel_token = active.spans.make_current(step)
-    return begun
+
+
+def _abandon(begun: Begun) -> None:
+    """Leave nothing behind of a begin that something interrupted: an error of ours, or the application's deadline."""
+    exit_(begun)
+    if current.get() is not begun.around:
+        current.set(begun.around)
+    if begun.step is not None:
+        begun.step.run.open.pop(begun.step.span_id, None)
+    if begun.run is not None:
+        guard.call(begun.active.end_run, begun.run, "unknown")
 
 
 def _carried(changed: Any, call: Call) -> Call:

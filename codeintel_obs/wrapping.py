@@ -38,6 +38,12 @@ class Observed(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # generic in i
 
     __bound_function_wrapper__ = BoundObserved
 
+    @property
+    def __signature__(self) -> Any:
+        """A class that is called as a function under another name has its own; since 3.13 `inspect` would miss it."""
+        original: Any = self.__wrapped__
+        return inspect.signature(original) if isinstance(original, type) else original.__signature__
+
     def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
         return _reduced(self, protocol)
 
@@ -91,6 +97,7 @@ def observe(original: Any, wiring: Wiring) -> Any:
     """Return ``original`` (a function, or a descriptor from a class's ``__dict__``) wrapped as ``wiring`` says."""
     if isinstance(original, property):
         getter = transparent_getter(original.fget, wiring, _PURE_WRAPT, _name_within(original.fget, wiring))
+        getter.__name__ = getattr(original, "__name__", wiring.point.name.rpartition(".")[2])  # since 3.13 a property's
         getter.__doc__ = getattr(original.fget, "__doc__", None)
         setattr(getter, _MARK, True)
         return original.getter(getter)  # a property of the same type, with the same documentation

@@ -73,6 +73,17 @@ def test_the_text_of_a_query_is_kept_at_level_all_only(level, kept):
     assert len(set(hashes)) == 3
 
 
+@pytest.mark.parametrize("name", ["access_mode", "kanarie7vogel", "threads"])
+def test_a_bad_configuration_is_told_without_its_value(name):
+    """The names of settings are kept, their values never: not in the payload and not in the error."""
+    with recording(DuckDBInstrumentor) as told, pytest.raises(duckdb.Error):
+        duckdb.connect(config={name: f"{WORD}-value"})
+    step = told.only("duckdb.connect")
+    assert told.payload(step) == {"config": [name]}
+    assert f"{WORD}-value" not in step.error.message
+    assert step.status == "failed"
+
+
 @pytest.mark.parametrize("level", ["none", "messages", "all"])
 def test_parameters_and_results_are_kept_at_no_level(level):
     """Values go in and out unrecorded."""

@@ -1,4 +1,4 @@
-"""A third party's sink and instrumentor, really installed: found, switched on and off, and held to the same promises."""
+"""A third party's sink and instrumentor, really installed: found, switched on and off, held to the same promises."""
 
 from __future__ import annotations
 

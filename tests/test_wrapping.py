@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from codeintel_obs import FieldClass, LibraryInstrumentor, Outcome, Point, Status, StepEvent, guard
+from codeintel_obs import FieldClass, LibraryInstrumentor, Outcome, Point, Status, StepEvent, guard, recorder
 from codeintel_obs.context import current
-from codeintel_obs.steps import Link
+from codeintel_obs.steps import Link, RunRequest
 from codeintel_obs.testing import recording
 
 LIBRARY = "codeintel_shapes"
@@ -371,8 +371,6 @@ def test_event_with_a_status_that_is_none_harms_nobody(shapes):
 
 def test_run_point_begins_and_ends_a_run(shapes):
     """A run point's step and everything under it belong to the run; afterwards the context is what it was."""
-    from codeintel_obs.steps import RunRequest
-
     served = point("serve", run=lambda _call: RunRequest("GET /", "run-7"))
     with recording(watching(served, "plain")) as told:
         before = current.get()
@@ -386,8 +384,6 @@ def test_run_point_begins_and_ends_a_run(shapes):
 
 def test_run_point_that_fails_ends_its_run_and_leaves_the_context(shapes):
     """A run whose call raises ends as failed with that error, and is not current afterwards."""
-    from codeintel_obs.steps import RunRequest
-
     served = point("raises", run=lambda _call: RunRequest("GET /"))
     with recording(watching(served)) as told:
         with pytest.raises(LookupError):
@@ -417,6 +413,41 @@ def test_carriers_can_be_switched_off(shapes):
         mine = {"a": "1"}
         assert shapes.send(mine) is mine
     assert told.kinds == ["shapes.send"]
+
+
+class Deadline(Exception):  # noqa: N818 - what an application would call it
+    """What the application's own signal handler raises."""
+
+
+def expire(*_):
+    raise Deadline
+
+
+@pytest.mark.parametrize("part", ["before", "carrier", "run", "after"])
+def test_deadline_that_lands_in_our_code_leaves_the_context(shapes, part):
+    """The application's deadline comes out of the call; no step or run of it stays current or open afterwards."""
+    import signal
+
+    interrupted = point("plain", **{part: lambda *_: signal.raise_signal(signal.SIGALRM)})
+    handler = signal.signal(signal.SIGALRM, expire)
+    try:
+        with recording(watching(interrupted), strict=False) as told:
+            with pytest.raises(Deadline):
+                shapes.plain(1)
+            assert current.get() is None
+            assert [run for run in told.runs if run.open and part != "after"] == []
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+
+
+@pytest.mark.parametrize("declared", [{}, {"run": lambda _call: RunRequest("GET /")}])
+def test_recorder_that_fails_leaves_the_context(shapes, declared):
+    """Where a step cannot begin, the call goes on unrecorded and nothing of it stays current."""
+    with recording(watching(point("plain", **declared)), strict=False) as told:
+        recorder.active.spans.start = boom
+        assert shapes.plain(1) == 1
+        assert current.get() is None
+    assert (told.begun, [run.open for run in told.runs if run.open]) == ([], [])
 
 
 # -- calls whose end is elsewhere ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import contextvars
 import gc
 import inspect
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -295,7 +296,7 @@ def test_frame_of_a_failed_generator_is_freed_at_once(shapes):
             with pytest.raises(LookupError):
                 echo.throw(LookupError("in"))
             del echo
-        assert not [each for each in gc.get_objects() if inspect.isgenerator(each) and each.__name__ == "echo"]
+        assert not [each for each in gc.get_objects() if type(each) is types.GeneratorType and each.__name__ == "echo"]
     finally:
         gc.enable()
 

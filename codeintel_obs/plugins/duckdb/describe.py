@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any, Final
 
 from codeintel_obs import semconv
@@ -27,12 +27,15 @@ def _given(call: Call) -> Any:
 def _about(call: Call, **said: Any) -> Payload:
     """Return ``said`` with what every step says: the method, and the database where it is known."""
     said["method"] = call.name.rpartition(".")[2]
-    said["database"] = _databases.get(_given(call))
+    database = _databases.get(_given(call))
+    if database is not None:
+        said["database"] = database
     return said
 
 
 def _path(value: Any) -> str | None:
-    return os.fspath(value) if type(value) is str or isinstance(value, os.PathLike) else None
+    # of the standard library's paths only: another's `__fspath__` is the application's code
+    return str(value) if type(value) is str or isinstance(value, PurePath) else None
 
 
 def _text(value: Any) -> str | None:
@@ -43,11 +46,11 @@ def _text(value: Any) -> str | None:
 
 
 def connect(call: Call) -> Payload:
-    config = call.arg(2, "config")
+    read_only, config = call.arg(1, "read_only"), call.arg(2, "config")
     return {
         "database": _path(call.arg(0, "database")),
-        "read_only": call.arg(1, "read_only"),
-        "config": [str(name) for name in config] if type(config) is dict else None,
+        "read_only": read_only if type(read_only) is bool else None,
+        "config": [name for name in config if type(name) is str] if type(config) is dict else None,
     }
 
 
@@ -113,7 +116,7 @@ def queried(call: Call, result: Any) -> Payload:
     if not _is(result, "DuckDBPyConnection"):
         return {}
     affected = result.rowcount  # a number that the connection keeps: -1 where it has none
-    return {"result": "connection", "affected": affected if affected >= 0 else None}
+    return {"result": "connection", "affected": affected} if affected >= 0 else {"result": "connection"}
 
 
 def _is(thing: Any, name: str) -> bool:
@@ -123,7 +126,8 @@ def _is(thing: Any, name: str) -> bool:
 def fetch(call: Call) -> Payload:
     said = _about(call)
     if said["method"] == "fetchmany":
-        said["size"] = call.arg(0, "size")
+        size = call.arg(0, "size")
+        said["size"] = size if type(size) is int else None
     return said
 
 

@@ -34,6 +34,13 @@ def message(exc: BaseException) -> str:
     return " ".join(_own_words(line) for line in (first, *(line for line in others if line.startswith("Error: "))))
 
 
+def opening(exc: BaseException) -> str:
+    """Return the message of a `duckdb.connect` that failed: whole where it is about the path, which the payload holds
+    too; without values where it is about the configuration.
+    """
+    return str(exc) if type(exc).__name__ == "IOException" else message(exc)
+
+
 def _own_words(line: str) -> str:
     words = [word if _is_own(word) else ECHO for word in _QUOTED.sub(ECHO, line).split()]
     return " ".join(word for index, word in enumerate(words) if index == 0 or word != ECHO or words[index - 1] != ECHO)

@@ -20,6 +20,9 @@ _BY_REASON: Final = {
         DuckDBPyRelation.description DuckDBPyRelation.alias DuckDBPyRelation.__contains__
     """,
     "renders the SQL text, runs nothing": "DuckDBPyRelation.sql_query",
+    "a generator that runs when it is first asked, in the frame of who asks: its run is a duckdb.submit": """
+        DuckDBPyRelation.iter_rows
+    """,
     "forgets a result that was fetched": "DuckDBPyRelation.close",
     "stands in every attribute look-up; the relation that it projects is told when something is done with it": """
         DuckDBPyRelation.__getattr__

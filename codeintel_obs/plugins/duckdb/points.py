@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from codeintel_obs.plugins.duckdb import describe as told
-from codeintel_obs.plugins.duckdb.errors import message, timed_out
+from codeintel_obs.plugins.duckdb.errors import message, opening, timed_out
 from codeintel_obs.steps import Point
 
 _CONNECTION: Final = "DuckDBPyConnection."
@@ -50,8 +50,7 @@ def _points(owner: str | tuple[str, ...], kind: str, names: str, **described: An
 
 
 def _connections() -> Iterator[Point]:
-    # its message quotes no SQL, only the path, which the payload holds too
-    yield from _points(_MODULE, "connect", "connect", before=told.connect, after=told.connected, message=None)
+    yield from _points(_MODULE, "connect", "connect", before=told.connect, after=told.connected, message=opening)
     yield from _points(_EITHER, "cursor", "cursor duplicate", after=told.handed_on)
     default = {"follows": told.of_argument, "leads": told.to_default, "passes_on": True}
     yield from _points(_MODULE, "set_default_connection", "set_default_connection", **default)
@@ -87,7 +86,7 @@ def _fetches() -> Iterator[Point]:
     yield from _points(_MODULE, "df", "df", **either)
     yield from _points(_MODULE, "arrow", "arrow", **either)
     own = "df fetchdf to_df pl arrow fetch_arrow_table to_arrow_table fetch_record_batch fetch_arrow_reader"
-    some = "fetchone? fetchmany? fetch_df_chunk? to_arrow_reader? record_batch? to_dicts? iter_rows? __arrow_c_stream__"
+    some = "fetchone? fetchmany? fetch_df_chunk? to_arrow_reader? record_batch? to_dicts? __arrow_c_stream__"
     yield from _points(_RELATION, "fetch", f"{everywhere} {own} {some}", **{**_FETCHES, **_OF_RELATION})
 
 
