@@ -30,7 +30,9 @@ print(total)
 def small_disk(tmp_path):
     """A file system of its own of 256 KiB, mounted for the test; root is needed to mount one."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("no root to mount a small file system: the ledger's tests of RLIMIT_FSIZE cover a disk that refuses")
+        pytest.skip(
+            "no root to mount a small file system: the ledger's tests of RLIMIT_FSIZE cover a disk that refuses"
+        )
     mounted = tmp_path / "disk"
     mounted.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(mounted)], check=True)
