@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import sys
 import zipfile
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest

@@ -35,6 +35,12 @@ def repository(folder):
     return repo
 
 
+def streamed(repo):
+    process = repo.git.status(as_process=True)
+    with process.proc.stdout, process.proc.stderr:
+        return process.wait(), process.proc.stdout.read()
+
+
 @workout("git", canaries={"canary-in-argv": FieldClass.TEXT})
 def history(folder):
     import git
@@ -51,7 +57,7 @@ def history(folder):
             repo.head.commit.tree["file0.py"].data_stream.read(),
             error(lambda: repo.git.show("nothing"), git.GitCommandError),
             error(lambda: git.Repo(folder / "nowhere"), git.NoSuchPathError, git.InvalidGitRepositoryError),
-            [repo.git.status(as_process=True).wait()],
+            streamed(repo),
         ]
 
 
