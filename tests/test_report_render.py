@@ -11,6 +11,7 @@ from codeintel_obs.report import render_json, render_text, tree, words
 from codeintel_obs.report_model import (
     Exit,
     IntegrityFacts,
+    ProcessFacts,
     Raised,
     ReportError,
     ReportLog,
@@ -138,6 +139,16 @@ def test_a_step_whose_parent_was_omitted_stands_at_the_top():
     shown = [each.id for row in tree.rows(made) for each in row.steps]
     assert shown[:2] == ["a", "b"]
     assert len(shown) == len(set(shown))
+
+
+def test_steps_of_several_processes_stand_under_their_process():
+    """With more than one process each is named once, by service and pid; with one, nobody needs its name."""
+    facts = {"writer": None, "host": "h", "began": True, "closed": True, "alive": None, "evidence": []}
+    processes = [ProcessFacts(process=f"h-{pid}", service="app", pid=pid, **facts) for pid in (1, 2)]
+    steps = [step("a"), step("b"), step("c", process="h-2")]
+    text = render_text.render(report(steps=steps, processes=processes))
+    assert (text.count("app · pid 1"), text.count("app · pid 2")) == (1, 1)
+    assert "pid" not in render_text.render(report(steps=steps[:2], processes=processes[:1]))
 
 
 @pytest.mark.parametrize(

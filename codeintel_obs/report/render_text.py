@@ -127,7 +127,14 @@ def _tree(report: RunReport, width: int) -> list[str]:
     omitted = f", {report.steps_omitted:,} omitted: shown are {report.steps_sample}" if report.steps_omitted else ""
     lines = [f"Steps ({report.steps_total:,}{omitted})"]
     found = list(rows(report.steps))
-    lines += [f"  {line(row, width - 2)}" for row in found[:_TREE_LINES]]
+    names = {each.process: f"{plain(each.service or 'process')} · pid {each.pid}" for each in report.processes}
+    several = len({step.process for step in report.steps}) > 1
+    process: str | None = ""
+    for row in found[:_TREE_LINES]:
+        if several and row.steps[0].process != process:
+            process = row.steps[0].process
+            lines.append(f"  {names.get(process, 'a process without a name')}")
+        lines.append(f"  {'  ' * several}{line(row, width - 2 - 2 * several)}")
     return lines + (["  … and more: --format json has them"] if len(found) > _TREE_LINES else [])
 
 
