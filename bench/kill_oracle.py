@@ -67,18 +67,14 @@ def kill_once(seed: int, repo: Path, data_dir: Path) -> list[str]:
         str(writer),
         str(repo),
     ]
-    supervisor = subprocess.Popen(command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    os.close(writer)
-    seen = _watch(reader, supervisor, random.Random(seed).uniform(0.0, 0.5))
-    supervisor.wait(timeout=30)
+    with subprocess.Popen(command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as supervisor:
+        os.close(writer)
+        seen = _watch(reader, supervisor, random.Random(seed).uniform(0.0, 0.5))
+        said = supervisor.communicate(timeout=30)[1].decode(errors="replace")[-2000:]
     if supervisor.returncode != -signal.SIGKILL:
-        return [f"the supervisor ended with {supervisor.returncode}, not by SIGKILL: {_rest(supervisor)}"]
+        return [f"the supervisor ended with {supervisor.returncode}, not by SIGKILL: {said}"]
     run_id = f"kill-{seed}"
     return compare(seen, report(run_id, data_dir), steps_on_disk(run_id, data_dir))
-
-
-def _rest(supervisor: subprocess.Popen[bytes]) -> str:
-    return supervisor.stderr.read().decode(errors="replace")[-2000:] if supervisor.stderr else ""
 
 
 def _watch(reader: int, supervisor: subprocess.Popen[bytes], delay: float) -> Seen:

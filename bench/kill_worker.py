@@ -38,8 +38,7 @@ def calls_of(thread: int) -> list[tuple[str, Callable[[], Any]]]:
     ]
 
 
-def work(thread: int, ready: threading.Barrier) -> None:
-    calls = calls_of(thread)
+def work(thread: int, calls: list[tuple[str, Callable[[], Any]]], ready: threading.Barrier) -> None:
     ready.wait()
     number = 0
     while True:
@@ -53,7 +52,9 @@ def work(thread: int, ready: threading.Barrier) -> None:
 def main() -> None:
     """Start the threads, each named for the oracle; they work until somebody kills the process."""
     ready = threading.Barrier(4, action=lambda: os.write(PIPE, b"ready\n"))
-    threads = [threading.Thread(target=work, args=(each, ready), name=f"worker-{each}") for each in range(4)]
+    threads = [
+        threading.Thread(target=work, args=(each, calls_of(each), ready), name=f"worker-{each}") for each in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -42,17 +42,22 @@ class Filter:
     def keep(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return a new dict with what is allowed of ``payload``: redacted, capped, JSON types only, nothing unknown."""
         kept = dict(payload) if self._allowed.issuperset(payload) else self._select(payload)
-        walk, absent = _Walk(), False
-        for key, value in kept.items():
-            if type(value) is int and _LEAST < value < _MOST:
+        walk, size, absent = None, 0, False
+        for key, value in kept.items():  # the hot path: what most payloads hold is done right here
+            kind = type(value)
+            if (kind is int and _LEAST < value < _MOST) or kind is bool:
                 continue
             if value is None:
                 absent = True
+            elif kind is str:
+                kept[key] = shown = clean(value, TEXT_CAP)
+                size += len(shown)
             else:
+                walk = walk or _Walk()
                 kept[key] = walk.plain(value, 0)
         if absent:
             kept = {key: value for key, value in kept.items() if value is not None}
-        if walk.size > PAYLOAD_CAP - 1024 or len(kept) > _KEYS_MEASURED:
+        if 4 * size + (walk.size if walk is not None else 0) > PAYLOAD_CAP - 1024 or len(kept) > _KEYS_MEASURED:
             kept = _fitted(kept)
         return kept
 
