@@ -31,11 +31,10 @@ demo: $(VENV)/.demo ## Index part of this repository, search it three times, and
 	@$(BIN)/python examples/demo.py
 
 test: lint types layers $(VENV)/.dev ## Everything that CI runs
-	$(BIN)/python -m pytest -n 2 -m 'not serial' --durations=10
-	$(BIN)/python -m pytest -m serial --durations=10
+	$(BIN)/python -m pytest -n 2 --durations=10
 
 quick: $(VENV)/.dev ## The tests that need no servers, environments or many processes
-	$(BIN)/python -m pytest -n 2 -m 'not slow and not proof and not serial'
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not proof'
 
 lint: $(VENV)/.dev ## Style
 	$(BIN)/ruff check .
