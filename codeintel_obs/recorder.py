@@ -254,8 +254,8 @@ class Recorder:
             "where": where,
             "type": failures.type_name(type(exc)),
             "at": failures.raised_at(exc),
+            "count": guard.counts[where],
         }
-        payload["count"] = guard.counts[where]
         if self._keeps_all:  # our own error may quote what the application gave us
             payload["message"] = failures.message_of(exc)
         sink = getattr(listener, "__self__", None)
