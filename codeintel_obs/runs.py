@@ -17,6 +17,9 @@ _TOKEN: Final = re.compile(r"[0-9a-f]{16}\Z")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
 _SPAN: Final = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-|\Z)"
+)
 
 CONTEXT_VARIABLE: Final = "CODEINTEL_OBS_CONTEXT"
 """Environment variable that carries a run into a child process: JSON, see `Run.carrier`."""
@@ -53,6 +56,12 @@ def accept_id(raw: str) -> tuple[str, str | None]:
         return raw, None
     digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"x-{digest}", raw
+
+
+def place_in(traceparent: str) -> tuple[str, str, bool] | None:
+    """Return trace id, span id and whether it is sampled, of a sender's place in a trace (W3C); None when malformed."""
+    found = _TRACEPARENT.match(traceparent)
+    return (found[1], found[2], bool(int(found[3], 16) & 1)) if found is not None else None
 
 
 class Run:
@@ -114,6 +123,12 @@ class Run:
         self.plugins: tuple[str, ...] = ()
         self.ledger: Any = None
         self.ledger_path: str | None = None
+
+    def continue_trace(self, traceparent: str) -> None:
+        """Hang this run's first steps from the sender's place in a trace (W3C). It is hostile input."""
+        found = place_in(traceparent)
+        if found is not None:
+            self.trace_id, self.parent_span_id, self.sampled = found
 
     def carrier(self, span_id: str | None = None) -> dict[str, str]:
         """Return what another process needs to join this attempt; ``span_id`` is the step that it hangs from."""

@@ -6,15 +6,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.errors import SettingsError
 from codeintel_obs.steps import Content
+
+if TYPE_CHECKING:
+    from codeintel_obs.seams import Plan, Seam
 
 CLI_VARIABLE: Final = "CODEINTEL_OBS_CLI"
 """Environment variable in which the launcher passes the command line's settings to its child, as JSON."""
 
 OFF_VARIABLE: Final = "CODEINTEL_OBS"
+_DECLARED: Final = ("seams", "plans")
 _DISABLED_BY_OTEL: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
@@ -86,6 +90,16 @@ def _number(low: float, high: float) -> Callable[[Any], float]:
     return parse
 
 
+def _address(value: Any) -> str:
+    text = str(value).strip()
+    host, _, ports = text.rpartition(":")
+    first, _, last = ports.partition("-")
+    numbers = [int(each) for each in (first, last or first) if each.isdigit()]
+    if len(numbers) != 2 or not 0 <= numbers[0] <= numbers[1] <= 65535:  # noqa: PLR2004 - a first and a last port
+        raise ValueError(f"expected address:port or address:first-last, not {value!r}")
+    return f"{host or '127.0.0.1'}:{ports}"
+
+
 TABLE: Final[tuple[Definition, ...]] = (
     Definition(
         "data_dir",
@@ -111,6 +125,12 @@ TABLE: Final[tuple[Definition, ...]] = (
     Definition("plain_spans", False, "make plain SDK spans: slower, the conformance reference", _flag),
     Definition("stdlog", False, "also write each step as a JSON line through the logging module", _flag),
     Definition(
+        "prometheus",
+        "",
+        "address:port, or address:first-last, where Prometheus may scrape step metrics; a bare port is on loopback",
+        _address,
+    ),
+    Definition(
         "log_level",
         "INFO",
         "the lowest level of the application's log records that are kept",
@@ -123,6 +143,23 @@ TABLE: Final[tuple[Definition, ...]] = (
         _number(0, 1e9),
     ),
     Definition("propagate_hosts", (), "hosts besides loopback to which the run travels over HTTP", _words),
+    Definition(
+        "excluded_paths",
+        (
+            "/health",
+            "/healthz",
+            "/livez",
+            "/readyz",
+            "/ready",
+            "/live",
+            "/ping",
+            "/metrics",
+            "/metrics/*",
+            "/favicon.ico",
+        ),
+        "paths of HTTP requests that are not recorded; `*` and `?` match as in file names",
+        _words,
+    ),
     Definition("vllm_hosts", (), "hosts that are vLLM servers, as host or host:port", _words),
     Definition("carriers", True, "carry the run into child processes, threads and outbound requests", _flag),
     Definition("max_bytes", 2 * 1024**3, "most bytes that all ledgers together may take", _number(0, 1e18)),
@@ -148,9 +185,11 @@ class Settings:
     span_events: str
     plain_spans: bool
     stdlog: bool
+    prometheus: str
     log_level: str
     foreign_spans: float
     propagate_hosts: tuple[str, ...]
+    excluded_paths: tuple[str, ...]
     vllm_hosts: tuple[str, ...]
     carriers: bool
     max_bytes: float
@@ -160,7 +199,8 @@ class Settings:
     sources: Mapping[str, str]
     problems: tuple[SettingsError, ...] = ()
     denials: Mapping[str, str] | None = None
-    seams: tuple[Mapping[str, Any], ...] = ()
+    seams: tuple[Seam, ...] = ()
+    plans: tuple[Plan, ...] = ()
 
     def denied(self, plugin: str) -> str | None:
         """Return by what ``plugin`` (or sink) is switched off, for an activation fact, or None when it is on."""
@@ -203,8 +243,20 @@ def load(
         denials[name] = _DISABLED_BY_OTEL
     values["disabled_plugins"] = tuple(denials)
     values["data_dir"] = str(Path(cwd or ".").absolute() / values["data_dir"])
-    seams = next((tuple(level.values["seams"]) for level in levels if isinstance(level.values.get("seams"), list)), ())
-    return Settings(**values, sources=sources, problems=_unique(problems), denials=denials, seams=seams)
+    seams, plans = (_declared(key, levels, problems) for key in _DECLARED)
+    return Settings(**values, sources=sources, problems=_unique(problems), denials=denials, seams=seams, plans=plans)
+
+
+def _declared(key: str, levels: list[_Level], problems: list[SettingsError]) -> tuple[Any, ...]:
+    """Return the tables under ``key`` of the highest level that has any."""
+    level = next((level for level in levels if key in level.values), None)
+    if level is None:
+        return ()
+    from codeintel_obs import seams  # only where something is declared
+
+    read: Callable[..., tuple[Any, ...]] = seams.read_seams if key == "seams" else seams.read_plans
+    mend = "docs/seams.md shows how seams and plans are declared"
+    return read(level.values[key], lambda where, what: problems.append(SettingsError(level.where, where, what, mend)))
 
 
 def _unique(problems: list[SettingsError]) -> tuple[SettingsError, ...]:
@@ -263,7 +315,7 @@ def _file_level(path: Path, table: tuple[str, ...], *, required: bool, problems:
         values = values.get(key, {}) if isinstance(values, dict) else {}
     if not values:
         return []
-    known = set(NAMES) | {"seams", "plans"}
+    known = set(NAMES) | set(_DECLARED)
     problems += [
         SettingsError(str(path), key, "unknown setting", f"known are: {', '.join(sorted(known))}")
         for key in values

@@ -62,10 +62,14 @@ def _start(settings: Settings) -> None:
 
 
 def _spans(settings: Settings) -> Spans:
-    from codeintel_obs.launch.providers import private_logs, private_pipeline
+    from codeintel_obs.launch.providers import private_logs, private_metrics, private_pipeline
 
     return Spans(
-        private_pipeline(settings), plain=settings.plain_spans, on_adopt=_on_adopt, logs=private_logs(settings)
+        private_pipeline(settings),
+        plain=settings.plain_spans,
+        on_adopt=_on_adopt,
+        logs=private_logs(settings),
+        metrics=private_metrics(settings),
     )
 
 

@@ -32,7 +32,9 @@ class EntryPoints(Protocol):
 
 def activate(points: EntryPoints, settings: Settings, active: Recorder) -> None:
     """Activate ours and strangers' instrumentors; others of OpenTelemetry's are their own launcher's."""
-    libraries = {point.value: point.name for point in points.select(group=LIBRARIES)}
+    libraries: dict[str, list[str]] = {}
+    for point in points.select(group=LIBRARIES):
+        libraries.setdefault(point.value, []).append(point.name)
     names = []
     for point in points.select(group=GROUP):
         if not point.name.startswith(PREFIX):
@@ -42,18 +44,22 @@ def activate(points: EntryPoints, settings: Settings, active: Recorder) -> None:
         if reason is not None:
             facts.idle[name] = f"disabled by {reason}"
             continue
+        if name == "seams" and not settings.seams:
+            facts.idle[name] = "none declared"  # it waits for no library, and nobody else needs wrapt at launch
+            continue
         names.append(name)
-        library = libraries.get(point.value)
-        if library is None:
+        if point.value not in libraries:
             _loader(partial(_load, point, settings, active))
-        else:
-            facts.idle[name] = "not imported"
+            continue
+        facts.idle[name] = "not imported"
+        for library in libraries[point.value]:  # the first of them that is imported loads it
             _wait(library, partial(_load, point, settings, active))
     active.plugins = tuple(names)
 
 
 def _wait(library: str, load: partial[None]) -> None:
-    if library not in sys.stdlib_module_names and library not in sys.modules:
+    # of plugins that share a library, some wait for a part of it: an import of a part is no step of its own
+    if library not in sys.stdlib_module_names and library not in sys.modules and "." not in library:
         watcher.watch(library)
     watcher.before(library, partial(_loader, load))
 
@@ -93,4 +99,5 @@ def _load(point: metadata.EntryPoint, settings: Settings, active: Recorder) -> N
     if plugin.library not in sys.stdlib_module_names and plugin.library not in sys.modules:
         watcher.watch(plugin.library)
     active.spans.semantics.update(plugin.semantics)
+    plugin.configure(settings)
     plugin.instrument()
