@@ -55,7 +55,7 @@ proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/
 # Peers bring plugins of their own (for pytest too), so they live beside the tests' environment and not in it.
 $(VENV)-bench/.created: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[rev]'
+	$(VENV)-bench/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[rev,metrics]' pytest
 	$(VENV)-bench/bin/python -m pip install -q structlog eliot sentry-sdk ddtrace orjson
 	touch $@
 
@@ -63,6 +63,7 @@ bench: $(VENV)-bench/.created ## The tables of ratios, with peers beside us
 	$(VENV)-bench/bin/python bench/hot_path.py
 	$(VENV)-bench/bin/python bench/launch.py
 	$(VENV)-bench/bin/python bench/reading.py
+	$(VENV)-bench/bin/python bench/plugins.py
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver .demo .codeintel .codeintel-rev
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver $(VENV)-torch .demo .codeintel .codeintel-rev

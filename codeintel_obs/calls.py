@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from codeintel_obs import guard, recorder
+from codeintel_obs import exchange, guard, recorder, surroundings
 from codeintel_obs.beside import Beside
 from codeintel_obs.content import Filter
 from codeintel_obs.context import current, leave, suppressed
 from codeintel_obs.guard import quietly
 from codeintel_obs.recorder import Listener, Recorder
-from codeintel_obs.runs import Run, join
-from codeintel_obs.steps import Call, FieldClass, Link, Outcome, Point, RunRequest, Status, Step, StepEvent
+from codeintel_obs.runs import Run
+from codeintel_obs.steps import Call, FieldClass, Link, Outcome, Point, Status, Step, StepEvent
 
 _trail: Beside[tuple[Link, ...]] = Beside()
 delegates: dict[type, Callable[[Begun, Any], Any]] = {}
@@ -51,18 +51,9 @@ class Wiring:
     """A point as wired: its plugin, its filter, and the steps that wait for an end elsewhere."""
 
     __slots__ = (
-        "_filter",
-        "_filtered_for",
-        "classes",
-        "deferred",
-        "ends",
-        "kind",
-        "on",
-        "on_now",
-        "point",
-        "source",
-        "special",
-    )
+        "_filter", "_filtered_for", "asks", "classes", "deferred", "ends", "kind", "lasts", "on", "on_now", "point", "rows",
+        "source", "special", "watch",
+    )  # fmt: skip
 
     def __init__(
         self, point: Point, source: str, classes: Mapping[str, FieldClass], deferred: Deferred, *, ends: bool
@@ -78,6 +69,10 @@ class Wiring:
         self.deferred = deferred
         self.special = point.kind is None or point.skip_when is not None
         self.ends = ends  # whether other points' steps end at this one
+        self.asks = point.stands_for is not None or point.run is not None or point.same is not None
+        self.rows: Mapping[str, Wiring] = {}  # those of the same table, by name
+        self.watch: exchange.Watch = lambda _row, thing: thing  # how a callable is watched that is handed on
+        self.lasts = ends or (self.kind is None and surroundings.lasts(point))
         self._filter: Filter | None = None
         self._filtered_for: Recorder | None = None
 
@@ -102,6 +97,7 @@ class Begun(msgspec.Struct, weakref=True, eq=False):
     token: Any = None
     otel_token: Any = None
     key: Any = None
+    baggage: Any = None
 
 
 class Deferred:
@@ -143,29 +139,38 @@ def begin(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str
     call = Call(point.name, instance, args, kwargs)
     begun = Begun(wiring, active, call, around)
     subject = id(instance) if instance is not None else 0
+    if wiring.asks:
+        found = surroundings.described(begun, subject)
+        if found is None:
+            return None
+        wiring, point, subject = begun.wiring, begun.wiring.point, found
     if wiring.ends and point.key is not None:
         # now, not at the end: a call that ends a step may let go of the object that ties both (GitPython's _terminate)
         begun.key = quietly(point.key, call, None)
     if wiring.special and _settled(begun):
-        return begun if wiring.ends or (wiring.kind is None and point.after is not None) else None
+        return begun if wiring.lasts else None
     if subject and isinstance(around, Step) and around.subject == subject and around.kind == wiring.kind:
         return begun if wiring.ends else None  # a method that calls its parent class's: one call, one step
-    payload = quietly(point.before, call) if point.before is not None else None
-    if payload is not None:
-        payload = guard.call(wiring.keep(active).keep, payload)
+    payload: Any = quietly(point.before, call) if point.before is not None else None
     try:
-        _open(begun, active, payload, subject)
+        said = payload if type(payload) is Outcome else None
+        _open(begun, active, said.payload if said is not None else payload, subject)
+        if said is not None:
+            surroundings.add_first_words(begun, said)
     except BaseException:
         _abandon(begun)
         raise
     return begun
 
 
-def _open(begun: Begun, active: Recorder, payload: dict[str, Any] | None, subject: int) -> None:
+def _open(begun: Begun, active: Recorder, said: Mapping[str, Any] | None, subject: int) -> None:
     """Begin the step of a call, in a run of its own where the point says so, and make it current."""
     wiring, point, call = begun.wiring, begun.wiring.point, begun.call
+    payload = guard.call(wiring.keep(active).keep, said) if said is not None else None
+    if point.baggage is not None:
+        begun.baggage = exchange.attached(quietly(point.baggage, call))
     if point.run is not None:
-        _enter_run(begun, quietly(point.run, call))
+        surroundings.enter_run(begun, quietly(point.run, call))
     begun.step = step = active.begin(
         wiring.kind or "", wiring.source, payload, subject, point.annotate, point.span_kind
     )
@@ -178,6 +183,8 @@ def _open(begun: Begun, active: Recorder, payload: dict[str, Any] | None, subjec
     begun.token = current.set(step)
     if point.carrier is not None and active.settings.carriers:
         begun.call = _carried(guard.call(point.carrier, call), call)
+    if point.sent is not None or point.received is not None:
+        begun.call = exchange.messages(point, call, change=active.settings.carriers)
     if active.spans.adopted is not None:
         begun.otel_token = active.spans.make_current(step)
 
@@ -210,13 +217,10 @@ def _carried(changed: Any, call: Call) -> Call:
 def _settled(begun: Begun) -> bool:
     """Whether a call at a special point is no step: the end of another's step, or one to skip."""
     wiring, point = begun.wiring, begun.wiring.point
-    if wiring.kind is None:
-        call, around = begun.call, begun.around
-        call.step = around if isinstance(around, Step) else None
-        if point.before is not None:
-            quietly(point.before, call)
-        return True
-    return point.skip_when is not None and bool(quietly(point.skip_when, begun.call))
+    if wiring.kind is not None:
+        return point.skip_when is not None and bool(quietly(point.skip_when, begun.call))
+    surroundings.enter(begun)
+    return True
 
 
 def enter(begun: Begun) -> None:
@@ -235,33 +239,27 @@ def exit_(begun: Begun) -> None:
     if begun.otel_token is not None:
         begun.active.spans.restore(begun.otel_token)
         begun.otel_token = None
-
-
-def _enter_run(begun: Begun, request: RunRequest | None) -> None:
-    if request is None:
-        return
-    run = join(request.join) if request.join else None
-    if run is None:
-        run = Run(request.run_id, request.name, request.session_id)
-        run.parent_run_id = begun.active.process_run.run_id
-    begun.run = run
-    current.set(run)
-    begun.active.begin_run(run)
+    if begun.baggage is not None:
+        begun.active.spans.restore(begun.baggage)
+        begun.baggage = None
 
 
 def finish(begun: Begun, result: Any) -> Any:
     """Say how a call that returned ended; return its result, or a stream of the same sort that tells its own end."""
-    if begun.token is not None:
+    if begun.token is not None or begun.baggage is not None:
         exit_(begun)
     delegate = delegates.get(type(result))
     if delegate is not None and (begun.step is not None or begun.wiring.ends):
         return delegate(begun, result)
     if begun.wiring.ends:
         guard.call(_end_deferred, begun, result, None)
-    elif begun.wiring.kind is None and begun.wiring.point.after is not None:
-        quietly(begun.wiring.point.after, begun.call, result)
+    elif begun.wiring.kind is None:
+        guard.call(surroundings.finish, begun, result)
     if begun.step is not None:
         guard.call(_finish if begun.wiring.point.ends_at else complete, begun, result)
+        if begun.wiring.point.returns is not None and begun.active.settings.carriers:
+            changed = quietly(begun.wiring.point.returns, begun.call, result)
+            return result if changed is None else changed
     return result
 
 
@@ -305,18 +303,18 @@ def complete(
         _lead(begun, quietly(wiring.point.leads, call or begun.call, result))
     if links:
         begun.step.links += links
-    for event in events:
-        guard.call(_tell_instant, begun, wiring, event)
-    if begun.active.end(begun.step, status, kept, detail):
+    if events:
+        surroundings.tell_instants(begun, wiring, events)
+    error = None
+    if begun.step.handled is not None:
+        status, error = surroundings.take_handled(begun, wiring.point, status)
+    if begun.active.end(begun.step, status, kept, detail, error):
         begun.ended = begun.active.listeners.step_ended
         if begun.run is not None:
             tell(begun)
             _leave_run(begun)
-
-
-def _tell_instant(begun: Begun, wiring: Wiring, event: StepEvent) -> None:
-    made = begun.active.instant(event, wiring.source, wiring.keep(begun.active), begun.step)
-    guard.each(begun.active.listeners.step_ended, made)
+        elif begun.step.parent is None:
+            surroundings.decide_outcome(begun.step)
 
 
 def _lead(begun: Begun, thing: Any) -> None:
@@ -339,6 +337,8 @@ def fail(begun: Begun, exc: BaseException) -> None:
     exit_(begun)
     if begun.wiring.ends:
         guard.call(_end_deferred, begun, None, exc)
+    elif begun.wiring.kind is None:
+        guard.call(surroundings.fail, begun, exc)
     if begun.step is not None:
         guard.call(fail_step, begun, exc)
 
@@ -353,7 +353,11 @@ def fail_step(
     """End the step of ``begun`` with ``exc`` and tell the sinks."""
     wiring = describing or begun.wiring
     point = wiring.point
-    payload = quietly(point.failed, call or begun.call, exc) if point.failed is not None else None
+    payload: Any = quietly(point.failed, call or begun.call, exc) if point.failed is not None else None
+    if type(payload) is Outcome:
+        surroundings.tell_instants(begun, wiring, payload.events)
+        payload = payload.payload
+    begun.step.handled = None
     if point.leads is not None:
         thing = quietly(point.leads, call or begun.call, None)
         for each in thing if type(thing) is tuple else (thing,):
@@ -361,10 +365,11 @@ def fail_step(
     kept = guard.call(wiring.keep(begun.active).keep, payload) if payload else None
     if items is not None:
         kept = {**(kept or {}), "items": items}
-    decided = True if point.timed_out is not None and quietly(point.timed_out, exc) else None
-    recorder.finish_failed(begun.active, begun.step, exc, kept, decided, point.message)
+    recorder.finish_failed(begun.active, begun.step, exc, kept, surroundings.decided(point, exc), point.message)
     if begun.run is not None:
         _leave_run(begun)
+    elif begun.step.parent is None:
+        surroundings.decide_outcome(begun.step)
 
 
 def finish_stream(begun: Begun, detail: str | None, items: int) -> None:

@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Callable, Collection, Mapping
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # no types
 
@@ -17,6 +17,9 @@ from codeintel_obs.errors import PluginError
 from codeintel_obs.imports import watcher
 from codeintel_obs.steps import FieldClass, Point
 from codeintel_obs.wrapping import Observed, is_ours, observe
+
+if TYPE_CHECKING:
+    from codeintel_obs.settings import Settings
 
 _MISSING = object()
 Families = dict[tuple[types.ModuleType, str], list[type]]
@@ -37,6 +40,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
 
     plugin: ClassVar[str]
     """Short name: the plugin is denied and listed under it, its entry point is ``codeintel_<plugin>``."""
+    source: ClassVar[str] = ""
+    """What its records name as their source, where that is not the plugin."""
     library: ClassVar[str]
     """Import name of the watched library."""
     requires: ClassVar[tuple[str, ...]] = ()
@@ -44,6 +49,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
     points: ClassVar[tuple[Point, ...]] = ()
     fields: ClassVar[Mapping[str, FieldClass]] = {}
     """What each payload key of this plugin holds."""
+    instants: ClassVar[tuple[str, ...]] = ()
+    """Kinds of the instants that describe functions give, besides those of the points."""
     exclusions: ClassVar[Mapping[str, str]] = {}
     """Public names of the library that are not watched, each with its reason; ``fnmatch`` patterns are allowed."""
     semantics: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {}
@@ -62,6 +69,9 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
             self._deferred = Deferred()
             self._hooked: set[str] = set()
             self._on = False
+
+    def configure(self, settings: Settings) -> None:
+        """Take what the settings say of this plugin, before its points are put in place. Most plugins ask for nothing."""
 
     # -- OpenTelemetry's side ---------------------------------------------------------------------------------------
 
@@ -119,8 +129,12 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
             raise PluginError(f"{type(self).__name__}: ends_at names no point of this table: {sorted(unknown)}")
         for point in self.points:
             self._wirings[_row(point)] = Wiring(
-                point, self.plugin, self.fields, self._deferred, ends=point.name in end_names
+                point, self.source or self.plugin, self.fields, self._deferred, ends=point.name in end_names
             )
+        rows = {wiring.point.name: wiring for wiring in self._wirings.values()}
+        for wiring in self._wirings.values():
+            if wiring.point.hands_on or wiring.point.stands_for is not None:
+                wiring.rows, wiring.watch = rows, functools.partial(_watched, rows)
 
     def _put(self, name: str, module: types.ModuleType | None) -> None:
         if not self._on or module is None:
@@ -134,10 +148,14 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
             if home is not None:
                 fact = outside or guard.call(self._put_point, point, home, families) or "error of ours"
                 self.activation[_row(point)] = fact
+                if fact == "wrapped" and (point.hands_on or point.stands_for is not None):
+                    self.activation.update({_row(each): fact for each in self.points if each.handed_on})
         if on_activation is not None:
             on_activation(self)
 
     def _put_point(self, point: Point, module: types.ModuleType, families: Families) -> str:
+        if point.handed_on:
+            return "wrapped"
         every, one = _slots_of_every_class, _slot_of
         slots = every(module, point.name, families) if point.every_class else one(module, point.name)
         if not slots:
@@ -218,6 +236,11 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
 
     def _state_all(self, fact: str) -> None:
         self.activation = {_row(point): fact for point in self.points}
+
+
+def _watched(rows: Mapping[str, Wiring], row: str, thing: Any) -> Any:
+    """Return ``thing``, a callable that is handed on, as ``row`` watches it."""
+    return thing if is_ours(thing) or not callable(thing) else observe(thing, rows[row])
 
 
 def _row(point: Point) -> str:

@@ -18,6 +18,9 @@ _TOKEN: Final = re.compile(r"[0-9a-f]{16}\Z")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
 _SPAN: Final = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-|\Z)"
+)
 
 # Our own generator: the application's `random` must not notice us, and its seed must not repeat our ids.
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets
@@ -61,6 +64,12 @@ def accept_id(raw: str) -> tuple[str, str | None]:
 
     digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"x-{digest}", raw
+
+
+def place_in(traceparent: str) -> tuple[str, str, bool] | None:
+    """Return trace id, span id and whether it is sampled, of a sender's place in a trace (W3C); None when malformed."""
+    found = _TRACEPARENT.match(traceparent)
+    return (found[1], found[2], bool(int(found[3], 16) & 1)) if found is not None else None
 
 
 class Run:
@@ -122,6 +131,12 @@ class Run:
         self.plugins: tuple[str, ...] = ()
         self.ledger: Any = None
         self.ledger_path: str | None = None
+
+    def continue_trace(self, traceparent: str) -> None:
+        """Hang this run's first steps from the sender's place in a trace (W3C). It is hostile input."""
+        found = place_in(traceparent)
+        if found is not None:
+            self.trace_id, self.parent_span_id, self.sampled = found
 
     def carrier(self, span_id: str | None = None) -> dict[str, str]:
         """Return what another process needs to join this attempt; ``span_id`` is the step that it hangs from."""

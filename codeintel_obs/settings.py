@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from codeintel_obs.errors import SettingsError
 from codeintel_obs.levels import Content
 from codeintel_obs.variables import CLI_VARIABLE, FILES
 
+if TYPE_CHECKING:
+    from codeintel_obs.seams import Plan, Seam
+
+_DECLARED: Final = ("seams", "plans")
 _DISABLED_BY_OTEL: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
@@ -80,6 +84,16 @@ def _number(low: float, high: float) -> Callable[[Any], float]:
     return parse
 
 
+def _address(value: Any) -> str:
+    text = str(value).strip()
+    host, _, ports = text.rpartition(":")
+    first, _, last = ports.partition("-")
+    numbers = [int(each) for each in (first, last or first) if each.isdigit()]
+    if len(numbers) != 2 or not 0 <= numbers[0] <= numbers[1] <= 65535:  # noqa: PLR2004 - a first and a last port
+        raise ValueError(f"expected address:port or address:first-last, not {value!r}")
+    return f"{host or '127.0.0.1'}:{ports}"
+
+
 TABLE: Final[tuple[Definition, ...]] = (
     Definition(
         "data_dir",
@@ -105,6 +119,12 @@ TABLE: Final[tuple[Definition, ...]] = (
     Definition("plain_spans", False, "make plain SDK spans: slower, the conformance reference", _flag),
     Definition("stdlog", False, "also write each step as a JSON line through the logging module", _flag),
     Definition(
+        "prometheus",
+        "",
+        "address:port, or address:first-last, where Prometheus may scrape step metrics; a bare port is on loopback",
+        _address,
+    ),
+    Definition(
         "log_level",
         "INFO",
         "the lowest level of the application's log records that are kept",
@@ -117,6 +137,23 @@ TABLE: Final[tuple[Definition, ...]] = (
         _number(0, 1e9),
     ),
     Definition("propagate_hosts", (), "hosts besides loopback to which the run travels over HTTP", _words),
+    Definition(
+        "excluded_paths",
+        (
+            "/health",
+            "/healthz",
+            "/livez",
+            "/readyz",
+            "/ready",
+            "/live",
+            "/ping",
+            "/metrics",
+            "/metrics/*",
+            "/favicon.ico",
+        ),
+        "paths of HTTP requests that are not recorded; `*` and `?` match as in file names",
+        _words,
+    ),
     Definition("vllm_hosts", (), "hosts that are vLLM servers, as host or host:port", _words),
     Definition("carriers", True, "carry the run into child processes, threads and outbound requests", _flag),
     Definition("max_bytes", 2 * 1024**3, "most bytes that all ledgers together may take", _number(0, 1e18)),
@@ -141,9 +178,11 @@ class Settings(NamedTuple):
     span_events: str
     plain_spans: bool
     stdlog: bool
+    prometheus: str
     log_level: str
     foreign_spans: float
     propagate_hosts: tuple[str, ...]
+    excluded_paths: tuple[str, ...]
     vllm_hosts: tuple[str, ...]
     carriers: bool
     max_bytes: float
@@ -153,7 +192,8 @@ class Settings(NamedTuple):
     sources: Mapping[str, str]
     problems: tuple[SettingsError, ...] = ()
     denials: Mapping[str, str] | None = None
-    seams: tuple[Mapping[str, Any], ...] = ()
+    seams: tuple[Seam, ...] = ()
+    plans: tuple[Plan, ...] = ()
 
     def denied(self, plugin: str) -> str | None:
         """Return by what ``plugin`` (or sink) is switched off, for an activation fact, or None when it is on."""
@@ -195,8 +235,20 @@ def load(
         denials[name] = _DISABLED_BY_OTEL
     values["disabled_plugins"] = tuple(denials)
     values["data_dir"] = os.path.abspath(os.path.join(cwd or "", values["data_dir"]))
-    seams = next((tuple(level.values["seams"]) for level in levels if isinstance(level.values.get("seams"), list)), ())
-    return Settings(**values, sources=sources, problems=_unique(problems), denials=denials, seams=seams)
+    seams, plans = (_declared(key, levels, problems) for key in _DECLARED)
+    return Settings(**values, sources=sources, problems=_unique(problems), denials=denials, seams=seams, plans=plans)
+
+
+def _declared(key: str, levels: list[_Level], problems: list[SettingsError]) -> tuple[Any, ...]:
+    """Return the tables under ``key`` of the highest level that has any."""
+    level = next((level for level in levels if key in level.values), None)
+    if level is None:
+        return ()
+    from codeintel_obs import seams  # only where something is declared
+
+    read: Callable[..., tuple[Any, ...]] = seams.read_seams if key == "seams" else seams.read_plans
+    mend = "docs/seams.md shows how seams and plans are declared"
+    return read(level.values[key], lambda where, what: problems.append(SettingsError(level.where, where, what, mend)))
 
 
 def _unique(problems: list[SettingsError]) -> tuple[SettingsError, ...]:
@@ -256,7 +308,7 @@ def _file_level(path: str, table: tuple[str, ...], *, required: bool, problems: 
         values = values.get(key, {}) if isinstance(values, dict) else {}
     if not values:
         return []
-    known = set(NAMES) | {"seams", "plans"}
+    known = set(NAMES) | set(_DECLARED)
     problems += [
         SettingsError(path, key, "unknown setting", f"known are: {', '.join(sorted(known))}")
         for key in values

@@ -15,6 +15,7 @@ from codeintel_obs.steps import Status, Step
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.sampling import Sampler
@@ -44,7 +45,8 @@ class Spans:
     """Gives each step its ids and, where somebody wants spans, its span.
 
     ``semantics`` gives the semantic-convention attributes of a kind's spans from its filtered payload. ``logs`` makes
-    our own log pipeline, for the sink that sends logs; None where no endpoint wants them.
+    our own log pipeline, for the sink that sends logs, and ``metrics`` that of the sink that counts steps; None where no
+    endpoint wants them.
 
     What stands in `Step.otel` is this module's own: ``context(step)`` is the span's context, ``add_event`` puts an
     instant on it, ``attach(step)`` makes it OpenTelemetry's current one, and ``hand_on`` ends it (for the spans sink).
@@ -57,11 +59,13 @@ class Spans:
         plain: bool = False,
         on_adopt: Callable[[Any], None] | None = None,
         logs: Callable[[], LoggerProvider] | None = None,
+        metrics: Callable[[], MeterProvider] | None = None,
     ) -> None:
         self.private = private
         self.plain = plain
         self.on_adopt = on_adopt
         self.logs = logs
+        self.metrics = metrics
         self.adopted: Any = None
         self.semantics: dict[str, Semantics] = {}
         self._seen: Any = None

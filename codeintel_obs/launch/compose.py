@@ -61,10 +61,11 @@ def _start(settings: Settings) -> None:
 
 
 def _spans(settings: Settings) -> Spans:
-    from codeintel_obs.launch.providers import private_logs, private_pipeline
+    from codeintel_obs.launch.providers import private_logs, private_metrics, private_pipeline
 
     private, logs = private_pipeline(settings, os.environ), private_logs(settings, os.environ)
-    return Spans(private, plain=settings.plain_spans, on_adopt=_on_adopt, logs=logs)
+    metrics = private_metrics(settings, os.environ)
+    return Spans(private, plain=settings.plain_spans, on_adopt=_on_adopt, logs=logs, metrics=metrics)
 
 
 def _on_adopt(provider: Any) -> None:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def activate(points: Iterable[EntryPoint], settings: Settings, active: Recorder) -> None:
     """Activate ours and strangers' instrumentors. Idempotent."""
-    libraries = {point.value: point.name for point in points if point.group == LIBRARIES}
+    libraries: dict[str, list[str]] = {}
+    for point in points:
+        if point.group == LIBRARIES:
+            libraries.setdefault(point.value, []).append(point.name)
     names = []
     for point in (each for each in points if each.group == INSTRUMENTORS):
         name = point.name.removeprefix(PREFIX)
@@ -29,18 +32,22 @@ def activate(points: Iterable[EntryPoint], settings: Settings, active: Recorder)
         if reason is not None:
             facts.idle[name] = f"disabled by {reason}"
             continue
+        if name == "seams" and not settings.seams:
+            facts.idle[name] = "none declared"  # it waits for no library, and nobody else needs wrapt at launch
+            continue
         names.append(name)
-        library = libraries.get(point.value)
-        if library is None:
+        if point.value not in libraries:
             _loader(partial(_load, point, settings, active))
-        else:
-            facts.idle[name] = "not imported"
+            continue
+        facts.idle[name] = "not imported"
+        for library in libraries[point.value]:  # the first of them that is imported loads it
             _wait(library, partial(_load, point, settings, active))
     active.plugins = tuple(names)
 
 
 def _wait(library: str, load: partial[None]) -> None:
-    if library not in sys.stdlib_module_names and library not in sys.modules:
+    # of plugins that share a library, some wait for a part of it: an import of a part is no step of its own
+    if library not in sys.stdlib_module_names and library not in sys.modules and "." not in library:
         watcher.watch(library)
     watcher.before(library, partial(_loader, load))
 
@@ -80,4 +87,5 @@ def _load(point: EntryPoint, settings: Settings, active: Recorder) -> None:
     if plugin.library not in sys.stdlib_module_names and plugin.library not in sys.modules:
         watcher.watch(plugin.library)
     active.spans.semantics.update(plugin.semantics)
+    plugin.configure(settings)
     plugin.instrument()

@@ -12,6 +12,7 @@ from codeintel_obs.context import suppress, suppressed
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.metrics import MeterProvider
 
     from codeintel_obs.settings import Settings
     from codeintel_obs.spans import Private
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 GRACE_MS = 1_000
 _CHATTY = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal", "urllib3", "requests")
+_METRIC_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
 _LOG_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
 
 
@@ -30,6 +32,11 @@ def wants_traces(environ: Mapping[str, str]) -> bool:
 def wants_logs(environ: Mapping[str, str]) -> bool:
     """Whether an endpoint for logs is set and the exporter is not switched off."""
     return _wanted(environ, _LOG_ENDPOINTS, "OTEL_LOGS_EXPORTER")
+
+
+def wants_metrics(environ: Mapping[str, str]) -> bool:
+    """Whether an endpoint for metrics is set and the exporter is not switched off."""
+    return _wanted(environ, _METRIC_ENDPOINTS, "OTEL_METRICS_EXPORTER")
 
 
 def _wanted(environ: Mapping[str, str], endpoints: tuple[str, ...], exporter: str) -> bool:
@@ -66,6 +73,11 @@ def private_logs(settings: Settings, environ: Mapping[str, str]) -> Callable[[],
     return (lambda: _logger_provider(settings)) if wants_logs(environ) else None
 
 
+def private_metrics(settings: Settings, environ: Mapping[str, str]) -> Callable[[], MeterProvider] | None:
+    """Return what makes our own metric pipeline at the first step; None where ``environ`` has no endpoint for them."""
+    return (lambda: _meter_provider(settings)) if wants_metrics(environ) else None
+
+
 def _batch_processor() -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -83,6 +95,17 @@ def _logger_provider(settings: Settings) -> LoggerProvider:
     exporter = Quiet(OTLPLogExporter(), "logs")
     provider.add_log_record_processor(_patient(BatchLogRecordProcessor(exporter)))  # type: ignore[arg-type]  # as above
     return provider
+
+
+def _meter_provider(settings: Settings) -> MeterProvider:
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    reader = PeriodicExportingMetricReader(QuietMetrics(OTLPMetricExporter()))  # type: ignore[arg-type]  # by duck type
+    # a step has its trace, and the ledger all of it, whether or not a sampler kept the span
+    chosen = None if os.environ.get("OTEL_METRICS_EXEMPLAR_FILTER") else AlwaysOnExemplarFilter()
+    return MeterProvider([reader], resource(settings), chosen, shutdown_on_exit=False)
 
 
 def _patient(processor: Any) -> Any:
@@ -133,6 +156,32 @@ class Quiet:
             self._next_telling = self._lost * 2
             said = {"where": f"export of {self._what}", "type": "not delivered", "count": self._lost}
             guard.call(active.record, "fault", said)
+
+
+class QuietMetrics(Quiet):
+    """The same for an exporter of metrics, which its reader asks for more."""
+
+    def __init__(self, exporter: Any) -> None:
+        super().__init__(exporter, "metrics")
+        self._preferred_temporality = exporter._preferred_temporality  # noqa: SLF001 - the reader's own way to ask
+        self._preferred_aggregation = exporter._preferred_aggregation  # noqa: SLF001 - the same
+
+    def export(self, batch: Any, timeout_millis: float = 10_000, **_: Any) -> Any:
+        """Send ``batch``; return the exporter's own verdict."""
+        with suppress():
+            verdict = self._exporter.export(batch, timeout_millis)
+            if getattr(verdict, "name", "SUCCESS") != "SUCCESS":
+                self._tell(1)
+            return verdict
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """Send what the exporter itself holds back."""
+        return super().force_flush(int(timeout_millis))
+
+    def shutdown(self, timeout_millis: float = GRACE_MS, **_: Any) -> None:
+        """Stop sending, and trying again."""
+        with suppress():
+            self._exporter.shutdown(timeout_millis)
 
 
 def _silence() -> None:

@@ -42,10 +42,13 @@ class Sinks:
             if reason is not None:
                 self.disabled[entry_point.name] = reason
             else:
-                guard.call(self._register, entry_point)
+                guard.call(self._register, entry_point, settings)
 
-    def _register(self, entry_point: EntryPoint) -> None:
+    def _register(self, entry_point: EntryPoint, settings: Settings) -> None:
         found = entry_point.load()
+        wanted = getattr(found, "wanted", None)
+        if wanted is not None and entry_point.value.startswith(_OURS) and not wanted(settings):
+            return  # its hooks would be called at every step for nothing
         sink = found() if isclass(found) else found
         self.manager.register(sink, entry_point.name)
         for caller in self.manager.get_hookcallers(sink) or []:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from codeintel_obs import guard
 from codeintel_obs.hookspecs import hookimpl
 from codeintel_obs.recorder import Recorder
 from codeintel_obs.settings import Settings
 from codeintel_obs.steps import Step
+
+_GLOBAL_PROVIDERS: Final = (
+    ("opentelemetry.trace", "_TRACER_PROVIDER"),
+    ("opentelemetry.metrics._internal", "_METER_PROVIDER"),
+    ("opentelemetry._logs._internal", "_LOGGER_PROVIDER"),
+)
 
 
 class SpansSink:
@@ -27,10 +35,14 @@ class SpansSink:
 
     @hookimpl
     def obs_flush(self, timeout_s: float) -> None:
-        """Send what our own pipeline holds; an adopted provider's pipeline is its owner's."""
+        """Send what our own pipeline holds, and the application's: its owner may be killed before it does."""
         private = self._spans.private
         if private is not None and private.processor is not None:
             private.processor.force_flush(int(timeout_s * 1000))
+        for module, name in _GLOBAL_PROVIDERS:
+            force = getattr(getattr(sys.modules.get(module), name, None), "force_flush", None)
+            if force is not None:
+                guard.call(force, int(timeout_s * 1000))
 
     @hookimpl
     def obs_shutdown(self) -> None:

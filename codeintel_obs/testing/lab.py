@@ -27,7 +27,8 @@ def installed_plugins() -> dict[str, Plugin]:
     for entry_point in metadata.entry_points(group=GROUP):
         if entry_point.name.startswith(PREFIX):
             loaded = entry_point.load()
-            if isinstance(loaded, type) and issubclass(loaded, LibraryInstrumentor):
+            # a table that comes out of the settings has no rows of its own to test
+            if isinstance(loaded, type) and issubclass(loaded, LibraryInstrumentor) and loaded.points:
                 found[entry_point.name.removeprefix(PREFIX)] = loaded
     return found
 

@@ -91,6 +91,7 @@ def recording(
     try:
         for each in made:
             active.spans.semantics.update(each.semantics)
+            each.configure(effective)
             each.instrument()
         yield told
     finally:

@@ -58,6 +58,7 @@ class Witnesses:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.standing = 0
         self._here = threading.local()
 
     def _stack(self) -> list[Seen]:
@@ -116,9 +117,11 @@ def _called(wrapped: Any, args: Any, kwargs: Any, frame: types.FrameType) -> Any
 def witnessing(lab: Lab) -> Iterator[Witnesses]:
     """Put witnesses above and beneath the wrappers of all callables that run when they are called."""
     witnesses = Witnesses()
-    changing = {point.name.rpartition(".")[2] for point in lab.plugin.points if point.carrier is not None}
+    points = [point for point in lab.plugin.points if point.carrier is not None or point.hands_on]
+    changing = {point.name.rpartition(".")[2] for point in points}
     slots = [(owner, name, vars(owner)[name]) for owner, name in lab.slots() if name not in changing]
     slots = [slot for slot in slots if not isinstance(slot[2], property) and not _runs_later(slot[2])]
+    witnesses.standing = len(slots)
     for number, (owner, name, original) in enumerate(slots):
         setattr(owner, name, witnesses.beneath(f"{number} {owner.__name__}.{name}", original))
     try:

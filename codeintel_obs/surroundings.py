@@ -1,0 +1,163 @@
+"""What belongs to a watched call besides its own begin and end: its run, its instants, what its framework was handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from codeintel_obs import exchange, failures, guard
+from codeintel_obs.context import current, enclosing, suppress, suppressed
+from codeintel_obs.guard import quietly
+from codeintel_obs.redact import clean
+from codeintel_obs.runs import Run, join
+from codeintel_obs.steps import Call, Content, ErrorInfo, Outcome, Point, RunRequest, Status, Step, StepEvent
+
+FLUSH_S: Final = 5.0
+_NAME_CAP: Final = 128
+
+
+def lasts(point: Point) -> bool:
+    """Whether a row without a kind has something to do when its call has ended."""
+    parts = (point.after, point.run, point.baggage, point.handled_error, point.hands_on or None)
+    return point.flushes or any(part is not None for part in parts)
+
+
+def described(begun: Any, subject: int) -> int | None:
+    """Settle which row describes this very call, and the identity of what it is about; None: nothing is recorded."""
+    call = begun.call
+    call.settings = begun.active.settings
+    if begun.wiring.point.stands_for is not None:
+        name = None if suppressed.get() else quietly(begun.wiring.point.stands_for, call)
+        if name is None or name not in begun.wiring.rows:
+            return None
+        begun.wiring = begun.wiring.rows[name]
+    if begun.wiring.point.same is not None:
+        subject = id(quietly(begun.wiring.point.same, call))
+        if any(step.subject == subject and step.kind == begun.wiring.kind for step in steps(begun)):
+            return None
+    return subject
+
+
+def add_first_words(begun: Any, said: Outcome) -> None:
+    """Add what ``before`` said besides a payload: links, and instants that are told after the step's begin."""
+    begun.step.links += said.links
+    if said.events:
+        then = partial(tell_instants, begun, begun.wiring, said.events)
+        begun.announced = (*begun.active.listeners.step_begun, then)
+
+
+def steps(begun: Any) -> Iterator[Step]:
+    """Yield the steps around a call, innermost first."""
+    return enclosing(begun.around if isinstance(begun.around, Step) else None)
+
+
+def enter_run(begun: Any, request: RunRequest | None) -> None:
+    """Make the run that ``request`` asks for the current one; a row without a step leaves its begin to a record."""
+    if request is None:
+        return
+    wiring, active = begun.wiring, begun.active
+    run = join(request.join) if request.join else None
+    if run is None:
+        name = clean(request.name, _NAME_CAP) if active.settings.content is not Content.NONE else None
+        run = Run(request.run_id, name or wiring.kind, request.session_id)
+        run.parent_run_id = active.process_run.run_id
+    if request.traceparent:
+        run.continue_trace(request.traceparent)
+    begun.run = run
+    token = current.set(run)
+    if wiring.kind is None:
+        begun.token = token
+    else:
+        active.begin_run(run)
+
+
+def tell_instants(begun: Any, wiring: Any, events: Sequence[StepEvent], _step: object = None) -> None:
+    """Tell the sinks of the instants that a describe function gave, under the step of ``begun``."""
+    for event in events:
+        guard.call(_tell_instant, begun, wiring, event)
+
+
+def _tell_instant(begun: Any, wiring: Any, event: StepEvent) -> None:
+    made = begun.active.instant(event, wiring.source, wiring.keep(begun.active), begun.step)
+    if event.error is not None:
+        made.error = begun.active.error(event.error, wiring.point.message)
+    guard.each(begun.active.listeners.step_ended, made)
+
+
+def take_handled(begun: Any, point: Point, status: Status) -> tuple[Status, ErrorInfo | None]:
+    """Return how the step of ``begun`` ends that its framework was handed an exception in, and let go of that one."""
+    handled, begun.step.handled = begun.step.handled, None  # it would hold the application's frames
+    if status is not Status.FAILED:
+        return status, None
+    late = failures.timed_out(handled, decided(point, handled))
+    return Status.TIMED_OUT if late else status, begun.active.error(handled, point.message)
+
+
+def decided(point: Point, exc: BaseException) -> bool | None:
+    """Return whether the library says that ``exc`` is a time-out; None leaves it to the exception itself."""
+    return True if point.timed_out is not None and quietly(point.timed_out, exc) else None
+
+
+def decide_outcome(step: Step) -> None:
+    """Let a run that was begun without a step end as its first step did."""
+    run = step.run
+    if run.outcome is None and not run.is_process:
+        run.outcome, run.end_error = str(step.status), step.error
+
+
+def flush(begun: Any) -> None:
+    """Let every sink hand on what it holds, where the process may be killed after this call without a further word."""
+    if begun.wiring.point.flushes:
+        with suppress():
+            guard.call(begun.active.flush, FLUSH_S)
+
+
+# -- calls that are no steps themselves ------------------------------------------------------------------------------
+
+
+def enter(begun: Any) -> None:
+    """Do at the begin of such a call what its row declares."""
+    wiring, point, call = begun.wiring, begun.wiring.point, begun.call
+    call.step = begun.around if isinstance(begun.around, Step) else None
+    if point.before is not None:
+        quietly(point.before, call)
+    if point.handled_error is not None:
+        _hand_over(begun, None)
+    if point.hands_on:
+        changed = guard.call(exchange.hand_on, call, point.hands_on, wiring.watch)
+        begun.call = changed if type(changed) is Call else call
+    if point.baggage is not None:
+        begun.baggage = exchange.attached(quietly(point.baggage, call))
+    if point.run is not None:
+        enter_run(begun, quietly(point.run, call))
+
+
+def finish(begun: Any, result: Any) -> None:
+    """Do at the end of such a call that returned what its row declares."""
+    point = begun.wiring.point
+    if point.after is not None:
+        quietly(point.after, begun.call, result)
+    if point.hands_on:
+        exchange.hand_on_attributes(begun.call, point.hands_on, begun.wiring.watch)
+    if begun.run is not None:
+        begun.active.end_run(begun.run, begun.run.outcome or str(Status.COMPLETED), begun.run.end_error)
+
+
+def fail(begun: Any, exc: BaseException) -> None:
+    """Do at the end of such a call that raised what its row declares."""
+    point = begun.wiring.point
+    if point.handled_error is not None:
+        _hand_over(begun, exc)
+    if begun.run is not None:
+        begun.active.end_run(begun.run, str(Status.FAILED), begun.active.error(exc, point.message))
+
+
+def _hand_over(begun: Any, exc: BaseException | None) -> None:
+    """Note what a framework was handed to answer on the plugin's own step around this call."""
+    handed = quietly(begun.wiring.point.handled_error, begun.call, exc)
+    if handed is not None:
+        holder = next((step for step in steps(begun) if step.source == begun.wiring.source), None)
+        # what was raised from the exception that was handed over before is a framework's wrapping of it
+        if holder is not None and (holder.handled is None or handed.__cause__ is not holder.handled):
+            holder.handled = handed
