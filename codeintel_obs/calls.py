@@ -301,8 +301,7 @@ def complete(
         kept = {**(kept or {}), "items": items}
     if wiring.point.leads is not None:
         _lead(begun, quietly(wiring.point.leads, call or begun.call, result))
-    if links:
-        begun.step.links += links
+    begun.step.links += links
     if events:
         surroundings.tell_instants(begun, wiring, events)
     error = None

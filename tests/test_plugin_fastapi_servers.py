@@ -40,6 +40,12 @@ def numbered(folder):
     )
 
 
+def all_workers_are_up(folder, server):
+    """True once each worker has begun its lifespan: one that is stopped before has no handler that could send anything."""
+    begun = [each for each in processes.records(folder) if each["event"] == "step.begin" and "lifespan" in each["kind"]]
+    return len(begun) >= (2 if server in {"uvicorn --workers 2", "gunicorn"} else 1) or None
+
+
 @pytest.mark.parametrize("application", ["fastapi", "bare"])
 @pytest.mark.parametrize("server", COMMANDS)
 def test_a_stopped_server_loses_nothing(tmp_path, server, application):
@@ -48,6 +54,7 @@ def test_a_stopped_server_loses_nothing(tmp_path, server, application):
         env = {**PATIENT, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         with serving(tmp_path, application, server, **env) as running:
             ids = [running.get(f"/books/{number}").headers["X-Run-Id"] for number in range(REQUESTS)]
+            eventually(lambda: all_workers_are_up(tmp_path, server))
             running.stop()
         told = processes.records(tmp_path)
         runs = requests_of(told)
@@ -89,6 +96,7 @@ def test_the_stock_launchers_exporters_are_flushed(tmp_path, server):
         with serving(tmp_path, "fastapi", server, launcher, **env) as running:
             for number in range(REQUESTS):
                 running.get(f"/books/{number}")
+            eventually(lambda: all_workers_are_up(tmp_path, server))
             running.stop()
         spans = [span for span in receiver.spans() if span["name"] == "http.request"]
     ended = [record for record in processes.records(tmp_path) if record["event"] == "step.end"]
