@@ -56,12 +56,13 @@ proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/
 $(VENV)-bench/.created: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[rev]'
-	$(VENV)-bench/bin/python -m pip install -q structlog eliot sentry-sdk ddtrace
+	$(VENV)-bench/bin/python -m pip install -q structlog eliot sentry-sdk ddtrace orjson
 	touch $@
 
 bench: $(VENV)-bench/.created ## The tables of ratios, with peers beside us
 	$(VENV)-bench/bin/python bench/hot_path.py
 	$(VENV)-bench/bin/python bench/launch.py
+	$(VENV)-bench/bin/python bench/reading.py
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver .demo .codeintel .codeintel-rev

@@ -11,7 +11,7 @@ import msgspec
 from codeintel_obs import guard, recorder
 from codeintel_obs.beside import Beside
 from codeintel_obs.content import Filter
-from codeintel_obs.context import current, leave
+from codeintel_obs.context import current, leave, suppressed
 from codeintel_obs.guard import quietly
 from codeintel_obs.recorder import Listener, Recorder
 from codeintel_obs.runs import Run, join
@@ -22,10 +22,20 @@ delegates: dict[type, Callable[[Begun, Any], Any]] = {}
 """How a stream that a call returned is delegated, by its type; filled by `codeintel_obs.wrapping`."""
 
 
-class _OutsideOf(list[bool]):
-    """True, until it is emptied, where no step of its plugin is current: a library's own Python calls itself there.
+class _Recording(list[bool]):
+    """True where a call is to be recorded, until it is emptied; asked by wrapt, which else calls the original at once.
 
-    One call of the application is one step; asked by wrapt, which calls the original at once without a frame of ours.
+    So a call that nobody records (no recorder, our own use of a library) meets no frame of ours.
+    """
+
+    def __bool__(self) -> bool:
+        return recorder.active is not None and not suppressed.get() and len(self) > 0
+
+
+class _OutsideOf(_Recording):
+    """True, besides, only where no step of its plugin is current: a library's own Python calls itself there.
+
+    One call of the application is one step.
     """
 
     def __init__(self, source: str) -> None:
@@ -34,13 +44,25 @@ class _OutsideOf(list[bool]):
 
     def __bool__(self) -> bool:
         around = current.get()
-        return len(self) > 0 and not (isinstance(around, Step) and around.source == self._source)
+        return super().__bool__() and not (isinstance(around, Step) and around.source == self._source)
 
 
 class Wiring:
     """A point as wired: its plugin, its filter, and the steps that wait for an end elsewhere."""
 
-    __slots__ = ("_filter", "_filtered_for", "classes", "deferred", "ends", "kind", "on", "point", "source", "special")
+    __slots__ = (
+        "_filter",
+        "_filtered_for",
+        "classes",
+        "deferred",
+        "ends",
+        "kind",
+        "on",
+        "on_now",
+        "point",
+        "source",
+        "special",
+    )
 
     def __init__(
         self, point: Point, source: str, classes: Mapping[str, FieldClass], deferred: Deferred, *, ends: bool
@@ -48,9 +70,10 @@ class Wiring:
         self.point = point
         self.source = source
         self.kind = point.kind
-        self.on = (
-            _OutsideOf(source) if point.outermost else [True]
-        )  # emptied when uninstrumented: what somebody still holds of ours calls the original at once
+        # emptied when uninstrumented: what somebody still holds of ours calls the original at once
+        self.on = _OutsideOf(source) if point.outermost else [True]
+        # the end of another's step is the truth even where nothing new is recorded: a collector ran, and freed it
+        self.on_now = self.on if point.kind is None or point.outermost else _Recording([True])
         self.classes = classes
         self.deferred = deferred
         self.special = point.kind is None or point.skip_when is not None
@@ -168,6 +191,15 @@ def _abandon(begun: Begun) -> None:
         begun.step.run.open.pop(begun.step.span_id, None)
     if begun.run is not None:
         guard.call(begun.active.end_run, begun.run, "unknown")
+
+
+def forget(around: Any) -> None:
+    """Leave nothing current of a begin that a signal's handler cut off from its wrapper: the wrapper saw ``around``."""
+    left = current.get()
+    if left is not around:
+        current.set(around)
+        if isinstance(left, Step):
+            left.run.open.pop(left.span_id, None)
 
 
 def _carried(changed: Any, call: Call) -> Call:

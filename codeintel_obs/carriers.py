@@ -42,6 +42,7 @@ def install(at_exit: Callable[[], None]) -> None:
         guard.call(_adopt_while_spawned)
         watcher.after("threading", _threads)
         watcher.after("concurrent.futures.thread", _executors)
+        watcher.after("multiprocessing.pool", _thread_pools)
         watcher.after("multiprocessing.spawn", _multiprocessing_spawn)
         watcher.after("multiprocessing.util", _multiprocessing_util)
         watcher.after("subprocess", _subprocesses)
@@ -87,6 +88,15 @@ def _threads(module: Any) -> None:
 def _executors(module: Any) -> None:
     _patch(module._WorkItem, "__init__", _remember)  # noqa: SLF001 - made in submit(), on the submitting thread
     _patch(module._WorkItem, "run", _resume_and_reset)  # noqa: SLF001 - run on the worker's
+
+
+def _thread_pools(module: Any) -> None:
+    from codeintel_obs import pools  # needs what the module itself has imported
+
+    _patch(module.ThreadPool, "_setup_queues", pools.with_queues_of_ours)
+    _patch(module.ApplyResult, "__init__", pools.remembering)
+    _patch(module.IMapIterator, "__init__", pools.remembering)
+    _patch(module.Pool, "_guarded_task_generation", pools.generating)
 
 
 def _remember_first(original: Callable[..., Any]) -> Callable[..., Any]:

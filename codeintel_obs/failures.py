@@ -68,6 +68,16 @@ def message_of(exc: BaseException) -> str:
         return f"<str() of this exception raised {type_name(type(own))}>"
 
 
+def raised_at(exc: BaseException) -> str | None:
+    """Return ``module:line`` of the frame that raised ``exc``; None before it was raised."""
+    traceback = exc.__traceback__
+    if traceback is None:
+        return None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return f"{traceback.tb_frame.f_globals.get('__name__', '?')}:{traceback.tb_lineno}"
+
+
 def _chain(exc: BaseException) -> tuple[ChainLink, ...]:
     """Return what hangs from ``exc``, breadth first: causes, contexts (``from None`` only hides them), members."""
     links: list[ChainLink] = []

@@ -79,7 +79,7 @@ def swallow(where: str, exc: Exception) -> None:
 
 def _kept(where: str, exc: Exception, listener: object = None) -> Exception | None:
     """Return ``exc`` when it has to be raised again, after counting and telling it when it is ours."""
-    if strict or _from_signal_handler(exc):
+    if strict or from_signal_handler(exc):
         return exc
     counts[where] += 1
     if _on_fault is not None and not getattr(_telling, "busy", False):
@@ -87,7 +87,7 @@ def _kept(where: str, exc: Exception, listener: object = None) -> Exception | No
         try:
             _on_fault(where, exc, listener)
         except Exception as second:  # noqa: BLE001 - telling of a fault failed too; the count stays
-            if _from_signal_handler(second):
+            if from_signal_handler(second):
                 return second
             counts["guard.on_fault"] += 1
         finally:
@@ -95,7 +95,7 @@ def _kept(where: str, exc: Exception, listener: object = None) -> Exception | No
     return None
 
 
-def _from_signal_handler(exc: BaseException) -> bool:
+def from_signal_handler(exc: BaseException) -> bool:
     """Whether a frame of ``exc`` runs the code of a handler that the application installed for a signal."""
     traceback = exc.__traceback__
     # Python runs signal handlers in the main thread only; current_thread() would make a dummy of a foreign one

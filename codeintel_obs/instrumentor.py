@@ -105,6 +105,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
                 setattr(owner, name, original)
         for wiring in self._wirings.values():
             wiring.on.clear()
+            wiring.on_now.clear()
         self._places.clear()
         self._state_all("uninstrumented")
 
@@ -160,6 +161,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
             return "immutable"
         self._undo.append((owner, name, original, ours))
         self._places[id(ours)] = (owner, name)
+        if isinstance(owner, types.ModuleType):
+            ours._self_place = f"{owner.__name__}:{name}"  # noqa: SLF001 - wrapt keeps such names on the wrapper itself
         return "wrapped"
 
     def _behind_a_copy(self, found: Any, owner: Any, name: str) -> Any:

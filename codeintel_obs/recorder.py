@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic_ns, time_ns
 from typing import Any, Final
 
 from codeintel_obs import failures, guard
 from codeintel_obs.content import Filter
-from codeintel_obs.context import current, leave, suppress, suppressed
+from codeintel_obs.context import current, suppress
 from codeintel_obs.redact import clean
 from codeintel_obs.runs import Run, new_span_id, reseed
 from codeintel_obs.settings import Settings
@@ -65,7 +64,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._keeps_messages = settings.content is not Content.NONE
         self._keeps_all = settings.content is Content.ALL
-        self._free = Filter(settings.content, {}, free=True)
+        self.free = Filter(settings.content, {}, free=True)
         self._whole = Filter(Content.ALL, {}, free=True)
         self._names = threading.local()
         self._faults: dict[int, int] = {}
@@ -119,7 +118,7 @@ class Recorder:
         """Return an instant step with its one record's worth of facts; the caller hands it to ``step_ended``."""
         token = current.set(under) if under is not None else None
         try:
-            step = self._new(event.kind, source, (keep or self._free).keep(event.payload))
+            step = self._new(event.kind, source, (keep or self.free).keep(event.payload))
         finally:
             if token is not None:
                 current.reset(token)
@@ -251,8 +250,13 @@ class Recorder:
 
     def fault(self, where: str, exc: Exception, listener: object) -> None:
         """Write an error of ours into the ledger; put a sink aside that keeps raising."""
-        payload = {"where": where, "type": failures.type_name(type(exc)), "count": guard.counts[where]}
-        if self._keeps_messages:
+        payload: dict[str, Any] = {
+            "where": where,
+            "type": failures.type_name(type(exc)),
+            "at": failures.raised_at(exc),
+            "count": guard.counts[where],
+        }
+        if self._keeps_all:  # our own error may quote what the application gave us
             payload["message"] = failures.message_of(exc)
         sink = getattr(listener, "__self__", None)
         if sink is not None:
@@ -312,63 +316,6 @@ class Recorder:
         self.end_run(self.process_run, outcome, error)
         for close in self.listeners.shutdown:
             guard.call(close)
-
-
-# -- for code that wants to speak for itself ------------------------------------------------------------------------
-
-
-def current_run() -> Run | None:
-    """Return the run that the calling code belongs to, or None when nothing records."""
-    if active is None:
-        return None
-    around = current.get()
-    if around is None:
-        return active.process_run
-    run: Run = around.run if isinstance(around, Step) else around
-    return run
-
-
-def emit_step(event: StepEvent) -> None:
-    """Record an instant step of your own; does nothing when nothing records."""
-    if active is not None and not suppressed.get():
-        made = guard.call(active.instant, event, "app")
-        if made is not None:
-            guard.each(active.listeners.step_ended, made)
-
-
-@contextmanager
-def step(kind: str, payload: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """Record the block as a step of your own; what is put into the yielded dict becomes its end's payload."""
-    late: dict[str, Any] = {}
-    recorder = active
-    begun = guard.call(_begin_own, recorder, kind, payload) if recorder is not None and not suppressed.get() else None
-    if recorder is None or begun is None:
-        yield late
-        return
-    previous = current.get()
-    token = current.set(begun)
-    shown = recorder.spans.make_current(begun)
-    try:
-        yield late
-    except BaseException as exc:
-        leave(token, previous)
-        recorder.spans.restore(shown)
-        guard.call(finish_failed, recorder, begun, exc, None)
-        raise
-    leave(token, previous)
-    recorder.spans.restore(shown)
-    guard.call(_end_own, recorder, begun, late)
-
-
-def _begin_own(recorder: Recorder, kind: str, payload: Mapping[str, Any] | None) -> Step:
-    begun = recorder.begin(kind, "app", recorder._free.keep(payload or {}))  # noqa: SLF001 - its own module
-    guard.each(recorder.listeners.step_begun, begun)
-    return begun
-
-
-def _end_own(recorder: Recorder, begun: Step, late: Mapping[str, Any]) -> None:
-    if recorder.end(begun, Status.COMPLETED, recorder._free.keep(late)):  # noqa: SLF001 - its own module
-        guard.each(recorder.listeners.step_ended, begun)
 
 
 def finish_failed(

@@ -64,13 +64,11 @@ _PATTERNS: Final = (
         r"|eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?)"
     ),
 )
-_SECRET: Final = re.compile("|".join(_PATTERNS), re.IGNORECASE)
 # `password hunter2` without a sign is a secret only after an option
-_OPTION: Final = re.compile(
+_OPTIONS: Final = (
     r"(?<![\w-])(--?(?:[a-z0-9]{1,24}+-){0,4}(?:password|passwd|passphrase|token|secret|api-?key|access-?key|credentials?)"
     rf"(?:[ \t]{{1,8}}+|['\"],[ \t]{{0,4}}+(?=['\"]))){_NOT_YET}(?!-)"
-    r"(?:'[^']*+'?|\"[^\"]*+\"?|[^\s'\",]++)",
-    re.IGNORECASE,
+    r"(?:'[^']*+'?|\"[^\"]*+\"?|[^\s'\",]++)"
 )
 # Lower case; one of them stands in every text that a pattern matches. Most texts hold none and are done at once.
 _SIGNS: Final = (
@@ -85,12 +83,19 @@ def _mask(match: re.Match[str]) -> str:
     return f"{kept}{MASK}@" if match.lastgroup == "url" else f"{kept}{MASK}"
 
 
+@lru_cache(maxsize=1)
+def _compiled() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what finds secrets and options, compiled for the first suspicious text: most processes see none."""
+    return re.compile("|".join(_PATTERNS), re.IGNORECASE), re.compile(_OPTIONS, re.IGNORECASE)
+
+
 def redact(text: str) -> str:
     """Return ``text`` without what looks like a credential. Idempotent; the rest of the text is left as it is."""
     lower = text.lower()
     if not any(sign in lower for sign in _SIGNS):
         return text
-    return _OPTION.sub(rf"\1{MASK}", _SECRET.sub(_mask, text))
+    secret, option = _compiled()
+    return option.sub(rf"\1{MASK}", secret.sub(_mask, text))
 
 
 @lru_cache(maxsize=2048)

@@ -224,6 +224,7 @@ class RunReport(msgspec.Struct, kw_only=True):
     handled_failures: list[str]
     recovered: list[Recovery]
     spans: list[ReportSpan]
+    spans_total: int
     logs: list[ReportLog]
     logs_total: int
     disagreements: list[Disagreement]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -11,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from codeintel_obs.variables import CONTEXT_VARIABLE as CONTEXT_VARIABLE  # noqa: PLC0414 - the alias makes it public here too
+
 SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _HASHED_ID: Final = re.compile(r"x-[0-9a-f]{32}\Z")
 _TOKEN: Final = re.compile(r"[0-9a-f]{16}\Z")
@@ -18,21 +19,26 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
 _SPAN: Final = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
 
-CONTEXT_VARIABLE: Final = "CODEINTEL_OBS_CONTEXT"
-"""Environment variable that carries a run into a child process: JSON, see `Run.carrier`."""
-
 # Our own generator: the application's `random` must not notice us, and its seed must not repeat our ids.
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets
+
+
+_spare: list[str] = []  # span ids are made many at a time: one costs as much as thirty
 
 
 def reseed() -> None:
     """Give a forked child its own sequence of ids."""
     _random.seed(os.urandom(16))
+    _spare.clear()
 
 
 def new_span_id() -> str:
     """Return 16 random lower-case hex digits, never all zero."""
-    return f"{_random.getrandbits(64) or 1:016x}"
+    try:
+        return _spare.pop()
+    except IndexError:
+        _spare.extend(made for made in _random.randbytes(512).hex(" ", 8).split() if made.strip("0"))
+        return new_span_id()
 
 
 def new_trace_id() -> str:
@@ -51,6 +57,8 @@ def accept_id(raw: str) -> tuple[str, str | None]:
     """Return the id under which hostile input ``raw`` is stored, and ``raw`` itself when that differs, else None."""
     if SAFE_ID.match(raw) and not _HASHED_ID.match(raw):
         return raw, None
+    import hashlib  # loads OpenSSL: 3 ms of every launch, for ids that hardly anybody sends
+
     digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"x-{digest}", raw
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from codeintel_obs.errors import SettingsError
-from codeintel_obs.steps import Content
+from codeintel_obs.levels import Content
+from codeintel_obs.variables import CLI_VARIABLE, FILES
 
-CLI_VARIABLE: Final = "CODEINTEL_OBS_CLI"
-"""Environment variable in which the launcher passes the command line's settings to its child, as JSON."""
-
-OFF_VARIABLE: Final = "CODEINTEL_OBS"
 _DISABLED_BY_OTEL: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):  # a dataclass would import `inspect`, in every supervisor
     """One setting. ``merge`` is ``replace`` (the highest level wins) or ``add`` (denials of all levels add up)."""
 
     name: str
@@ -133,8 +127,7 @@ TABLE: Final[tuple[Definition, ...]] = (
 NAMES: Final = {definition.name: definition for definition in TABLE}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The effective settings of one process. ``sources`` tells for each where its value came from.
 
     ``problems`` holds what was wrong with values that were put aside for the default.
@@ -172,8 +165,7 @@ class Settings:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
+class _Level(NamedTuple):
     where: str
     values: Mapping[str, Any]
 
@@ -190,7 +182,7 @@ def load(
     """
     environ = os.environ if environ is None else environ
     problems: list[SettingsError] = []
-    levels = list(_levels(environ, Path(cwd or "."), overrides or {}, config, problems))
+    levels = list(_levels(environ, cwd or "", overrides or {}, config, problems))
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     denials: dict[str, str] = {}
@@ -202,7 +194,7 @@ def load(
     for name in _words(environ.get(_DISABLED_BY_OTEL, "")):
         denials[name] = _DISABLED_BY_OTEL
     values["disabled_plugins"] = tuple(denials)
-    values["data_dir"] = str(Path(cwd or ".").absolute() / values["data_dir"])
+    values["data_dir"] = os.path.abspath(os.path.join(cwd or "", values["data_dir"]))
     seams = next((tuple(level.values["seams"]) for level in levels if isinstance(level.values.get("seams"), list)), ())
     return Settings(**values, sources=sources, problems=_unique(problems), denials=denials, seams=seams)
 
@@ -213,7 +205,7 @@ def _unique(problems: list[SettingsError]) -> tuple[SettingsError, ...]:
 
 def _levels(
     environ: Mapping[str, str],
-    cwd: Path,
+    cwd: str,
     overrides: Mapping[str, Any],
     config: str | None,
     problems: list[SettingsError],
@@ -225,12 +217,12 @@ def _levels(
     from_environment = {name: environ[d.variable] for name, d in NAMES.items() if environ.get(d.variable)}
     levels = [_Level("command line", command_line), _Level("environment", from_environment)]
     files = (
-        [(Path(config), ())]
+        [(config, ())]
         if config
-        else [(cwd / "codeintel_obs.toml", ()), (cwd / "pyproject.toml", ("tool", "codeintel_obs"))]
+        else [(os.path.join(cwd, FILES[0]), ()), (os.path.join(cwd, FILES[1]), ("tool", "codeintel_obs"))]
     )
     for path, table in files:
-        if config and path.name == "pyproject.toml":
+        if config and os.path.basename(path) == FILES[1]:
             table = ("tool", "codeintel_obs")  # noqa: PLW2901 - the named file decides where its table stands
         levels += _file_level(path, table, required=bool(config), problems=problems)
     return levels
@@ -249,15 +241,16 @@ def _passed_on(environ: Mapping[str, str]) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _file_level(path: Path, table: tuple[str, ...], *, required: bool, problems: list[SettingsError]) -> list[_Level]:
-    if not required and not path.is_file():
+def _file_level(path: str, table: tuple[str, ...], *, required: bool, problems: list[SettingsError]) -> list[_Level]:
+    if not required and not os.path.isfile(path):
         return []
     import tomllib
 
     try:
-        values: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:
+            values: Any = tomllib.loads(file.read())
     except (OSError, ValueError) as exc:
-        problems.append(SettingsError(str(path), "file", str(exc), "mend the file or name another with --config"))
+        problems.append(SettingsError(path, "file", str(exc), "mend the file or name another with --config"))
         return []
     for key in table:
         values = values.get(key, {}) if isinstance(values, dict) else {}
@@ -265,11 +258,11 @@ def _file_level(path: Path, table: tuple[str, ...], *, required: bool, problems:
         return []
     known = set(NAMES) | {"seams", "plans"}
     problems += [
-        SettingsError(str(path), key, "unknown setting", f"known are: {', '.join(sorted(known))}")
+        SettingsError(path, key, "unknown setting", f"known are: {', '.join(sorted(known))}")
         for key in values
         if key not in known
     ]
-    return [_Level(str(path), values)]
+    return [_Level(path, values)]
 
 
 def _resolve(definition: Definition, levels: list[_Level], problems: list[SettingsError]) -> tuple[Any, str]:

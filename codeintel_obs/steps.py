@@ -1,4 +1,4 @@
-"""The vocabulary: steps, records, points and calls. Data only; imports nothing of ours."""
+"""The vocabulary: steps, records, points and calls. Data only; imports nothing of ours but the content level."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
+
+from codeintel_obs.levels import Content as Content  # noqa: PLC0414 - part of the vocabulary, kept apart for settings
 
 SCHEMA_VERSION: Final = 1
 
@@ -19,14 +21,6 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
-
-
-class Content(StrEnum):
-    """The content level: how much of what was said may be kept. One switch over plugins, logs and errors."""
-
-    NONE = "none"
-    MESSAGES = "messages"
-    ALL = "all"
 
 
 class FieldClass(StrEnum):

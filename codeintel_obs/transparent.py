@@ -25,6 +25,8 @@ from codeintel_obs.calls import Wiring as _codeintel_Wiring
 from codeintel_obs.calls import begin as _codeintel_begin
 from codeintel_obs.calls import fail as _codeintel_fail
 from codeintel_obs.calls import finish as _codeintel_finish
+from codeintel_obs.calls import forget as _codeintel_forget
+from codeintel_obs.context import current as _codeintel_current
 from codeintel_obs.context import suppressed as _codeintel_suppressed
 from codeintel_obs.guard import call as _codeintel_call
 from codeintel_obs.guard import each as _codeintel_each
@@ -131,6 +133,8 @@ def transparent_wrapper(
     ``_codeintel_depth`` how many frames of ours do.
     """
     _codeintel_from_outside = _codeintel_wiring.point.from_outside
+    _codeintel_seen = _codeintel_wiring.point.frame_transparent
+    _codeintel_asked = _codeintel_depth == 1  # wrapt has asked the wiring's switch; nobody has for a property
 
     def observed(
         _codeintel_wrapped: _codeintel_Any,
@@ -141,32 +145,38 @@ def transparent_wrapper(
         _codeintel_frame = _codeintel_getframe(_codeintel_depth)
         if _codeintel_extra_frames:
             _codeintel_frame = _codeintel_caller(_codeintel_frame)
+        _codeintel_around = _codeintel_current.get()
         _codeintel_begun = None
-        if (
-            _codeintel_recorder.active is not None
-            # the end of another's step is the truth even where nothing new is recorded: a collector ran, and freed it
-            and (_codeintel_wiring.kind is None or not _codeintel_suppressed.get())
-            and not (_codeintel_from_outside and _codeintel_frame.f_globals.get("__name__") == _codeintel_module)
-        ):
-            _codeintel_begun = _codeintel_call(
-                _codeintel_begin, _codeintel_wiring, _codeintel_instance, _codeintel_args, _codeintel_kwargs
-            )
-        if _codeintel_begun is not None:
-            _codeintel_args, _codeintel_kwargs = _codeintel_begun.call.args, _codeintel_begun.call.kwargs
         try:
-            if _codeintel_begun is not None and _codeintel_begun.announced is not None:
-                _codeintel_each(_codeintel_begun.announced, _codeintel_begun.step)
-            _codeintel_result = eval(  # noqa: S307 - eval is the point of this module: see its docstring
-                _codeintel_code_at(_codeintel_frame),
-                _codeintel_frame.f_globals,
-                _CodeintelLocals(  # type: ignore[arg-type]  # a mapping as far as eval asks
-                    _codeintel_frame,
-                    _codeintel_partial(_codeintel_wrapped, *_codeintel_args, **_codeintel_kwargs),
-                ),
+            if (
+                _codeintel_recorder.active is not None
+                and (_codeintel_asked or _codeintel_wiring.kind is None or not _codeintel_suppressed.get())
+                and not (_codeintel_from_outside and _codeintel_frame.f_globals.get("__name__") == _codeintel_module)
+            ):
+                _codeintel_begun = _codeintel_call(
+                    _codeintel_begin, _codeintel_wiring, _codeintel_instance, _codeintel_args, _codeintel_kwargs
+                )
+            if _codeintel_begun is not None:
+                _codeintel_args, _codeintel_kwargs = _codeintel_begun.call.args, _codeintel_begun.call.kwargs
+                if _codeintel_begun.announced is not None:
+                    _codeintel_each(_codeintel_begun.announced, _codeintel_begun.step)
+            _codeintel_result = (
+                eval(  # noqa: S307 - eval is the point of this module: see its docstring
+                    _codeintel_code_at(_codeintel_frame),
+                    _codeintel_frame.f_globals,
+                    _CodeintelLocals(  # type: ignore[arg-type]  # a mapping as far as eval asks
+                        _codeintel_frame,
+                        _codeintel_partial(_codeintel_wrapped, *_codeintel_args, **_codeintel_kwargs),
+                    ),
+                )
+                if _codeintel_seen
+                else _codeintel_wrapped(*_codeintel_args, **_codeintel_kwargs)
             )
         except BaseException as _codeintel_exc:
             if _codeintel_begun is not None:
                 _codeintel_fail(_codeintel_begun, _codeintel_exc)
+            else:
+                _codeintel_forget(_codeintel_around)
             _codeintel_hide(_codeintel_exc)
             raise
         if _codeintel_begun is None:

@@ -23,6 +23,12 @@ _PURE_WRAPT = wrapt.FunctionWrapper.__module__.startswith("wrapt.")
 class BoundObserved(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # generic in its stubs only
     """A wrapped callable as seen through an instance or a class; it pickles and copies as what it stands for."""
 
+    @property
+    def __self__(self) -> Any:
+        """What it is bound to: wrapt would ask the unbound original first, and pybind11's has a `__self__` of its own."""
+        bound: Any = self.__wrapped__
+        return bound.__self__
+
     def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
         return _reduced(self, protocol)
 
@@ -73,7 +79,7 @@ def _reduced(observed: Any, protocol: Any) -> str | tuple[Any, ...]:
         return copy.copy, (original,)  # a class that is called as a function under another name
     how = original.__qualname__ if type(original) is types.FunctionType else original.__reduce_ex__(protocol)
     if not isinstance(how, str):
-        return how  # type: ignore[no-any-return]  # what a foreign object answers
+        return _shown(observed) or how
     *path, last = how.split(".")
     try:
         owner: Any = import_module(original.__module__)
@@ -84,8 +90,19 @@ def _reduced(observed: Any, protocol: Any) -> str | tuple[Any, ...]:
         return copy.copy, (original,)  # pickle refuses the original in its own words
     if found is observed:
         return how
-    stands_there = isinstance(found, (Observed, BoundObserved)) and found.__wrapped__ is original
-    return (getattr, (owner, last)) if stands_there else (copy.copy, (original,))
+    if isinstance(found, (Observed, BoundObserved)) and found.__wrapped__ is original:
+        return getattr, (owner, last)
+    return _shown(observed) or (copy.copy, (original,))
+
+
+def _shown(observed: Any) -> tuple[Any, ...] | None:
+    """Pickle a function by where the library shows it, which need not be where it defines it; None when it is gone."""
+    place = getattr(observed, "_self_place", None)
+    if place is None:
+        return None
+    from pkgutil import resolve_name  # milliseconds of imports, for few
+
+    return (resolve_name, (place,)) if resolve_name(place) is observed else None
 
 
 def is_ours(found: Any) -> bool:
@@ -109,7 +126,7 @@ def observe(original: Any, wiring: Wiring) -> Any:
             if function.__code__.co_flags & flag:
                 return Observed(original, make(wiring), wiring.on)  # type: ignore[arg-type]  # any object with a truth
     wrapper = transparent_wrapper(wiring, _PURE_WRAPT, _name_within(original, wiring))
-    return Observed(original, wrapper, wiring.on)  # type: ignore[arg-type]  # any object with a truth
+    return Observed(original, wrapper, wiring.on_now)  # type: ignore[arg-type]  # any object with a truth
 
 
 def _name_within(original: Any, wiring: Wiring) -> str:

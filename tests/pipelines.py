@@ -37,6 +37,7 @@ def fix_ids_and_clock(monkeypatch: Any) -> None:
     """Let the next recording have the same ids and times as every other that this was called for."""
     clock = itertools.count(1_700_000_000_000_000_000, 1_000)
     monkeypatch.setattr(runs, "_random", random.Random(7))
+    monkeypatch.setattr(runs, "_spare", [])
     monkeypatch.setattr(runs, "new_run_id", lambda: "run-1")
     monkeypatch.setattr(recorder, "time_ns", clock.__next__)
     monkeypatch.setattr(recorder, "monotonic_ns", clock.__next__)

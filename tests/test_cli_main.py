@@ -12,7 +12,7 @@ import pytest
 from codeintel_obs.cli import COMMANDS, main
 from codeintel_obs.cli.run import parse
 
-HEAVY = {"msgspec", "opentelemetry", "wrapt", "pluggy", "json", "importlib.metadata"}
+HEAVY = {"msgspec", "opentelemetry", "wrapt", "pluggy", "json", "importlib.metadata", "argparse"}
 
 
 def python(code, *words, **more):
@@ -37,7 +37,8 @@ def test_parsing_run_imports_nothing_heavy():
         "codeintel_obs",
         "codeintel_obs.cli",
         "codeintel_obs.cli.run",
-        "codeintel_obs.cli.parsing",
+        "codeintel_obs.launch",
+        "codeintel_obs.launch.options",
     }
 
 

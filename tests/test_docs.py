@@ -37,3 +37,15 @@ def test_every_command_of_the_readme_exists():
             [sys.executable, "-m", "codeintel_obs.cli", name, "--help"], capture_output=True, check=False
         )
         assert ended.returncode == 0, name
+
+
+def test_every_line_of_the_transparency_page_names_its_test():
+    """Each thing that an application can notice is stated by a test, which exists under the name given there."""
+    page = (ROOT / "docs" / "transparency.md").read_text().partition("## What cannot be kept")[2].partition("\n## ")[0]
+    rows = [line for line in page.splitlines() if line.startswith("|")][2:]
+    assert len(rows) > 15
+    for row in [*rows, *re.findall(r"\(`tests/.*`\)", page)]:
+        named = re.findall(r"`(tests/\w+\.py)::(test_\w+)`", row)
+        assert named, f"no test is named in: {row}"
+        for path, name in named:
+            assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), (path, name)

@@ -116,7 +116,7 @@ def test_a_damaged_line_is_not_a_gap_as_well(whole):
 def test_unknown_versions_are_told_and_counted(whole):
     """A line of a later schema is told as such; its number is known, so it is no gap."""
     lines, path = whole
-    later = line(3, '"step.begin","future":[1]').replace(b'{"v":1', b'{"v":2', 1)
+    later = line(3, b'"step.begin","future":[1]').replace(b'{"v":1', b'{"v":2', 1)
     later = later[:-19] + b',"crc":"%08x"}\n' % zlib.crc32(later[:-19])
     assert told(path, [*lines[:2], later, *lines[3:]]) == ([1, 2, *range(4, 23)], ["unknown version"])
 
@@ -126,7 +126,7 @@ def test_unknown_versions_are_told_and_counted(whole):
     [
         (b"\n", ["bad crc"]), (b"not json\n", ["bad crc"]), (b"\0" * 5000, ["torn tail"]),
         (b"[" * 100_000 + b"\n", ["bad crc"]), (b"\xff\xfe\n" * 3, ["bad crc"] * 3),
-        (line(23, '"step","ts":7'), ["unparsable"]), (b"x" * 3_000_000 + b"\n", ["bad crc"] * 3),
+        (line(23, b'"step","ts":7'), ["unparsable"]), (b"x" * 3_000_000 + b"\n", ["bad crc"] * 3),
     ],
     ids=["empty", "text", "zeros", "nested", "bytes", "schema", "endless"],
 )  # fmt: skip
@@ -171,7 +171,7 @@ def test_a_large_file_takes_little_memory(tmp_path):
     tail = f'"plan","ts":"t","mono_ns":1,{ids},"payload":{{"text":"{text}"}},"source":"obs"'
     with path.open("wb") as file:
         for number in range(1, 100_001):
-            file.write(line(number, tail))
+            file.write(line(number, tail.encode()))
     code = (
         "import re\nfrom codeintel_obs.ledger.reader import read_file\n"
         f"count = sum(each.record is not None for each in read_file({str(path)!r}))\n"

@@ -109,6 +109,13 @@ def test_parameters_and_results_are_kept_at_no_level(level):
         f"set motherduck_token='{CANARY}'",
         f"pragma add_parquet_key('name', '{CANARY}')",
         f"copy t to 'a.parquet' (encryption_config {{footer_key: 'x', footer_key_value: '{CANARY}'}})",
+        f"set s3_secret_access_key to '{CANARY}'",
+        f"set global http_proxy_password to {CANARY}",
+        f"set http_proxy_password /* of */ = -- the proxy\n '{CANARY}'",
+        f"set http_proxy_password = 'a' || '{CANARY}'; select 1",
+        f"create secret s (type http, bearer_token {CANARY})",
+        f"attach 'a.db' as a (encryption_key {CANARY})",
+        f"attach 'user=u password = ''{CANARY}'' host=h' as p (type postgres)",
     ],
 )
 def test_credentials_in_sql_are_kept_at_no_level(text, tmp_path, monkeypatch):
@@ -153,7 +160,7 @@ def test_statements_are_told_by_known_words_only(text, words):
     assert first_words(text) == words
 
 
-@pytest.mark.parametrize("piece", ["a", "key", "$a", "'", "create ", "/*", "(", '"', "-- ", "e'\\"])
+@pytest.mark.parametrize("piece", ["a", "key", "$a", "'", "create ", "/*", "set ", "set/**/", "(", '"', "-- ", "e'\\"])
 def test_a_hostile_text_costs_no_more_than_its_length(piece):
     """A megabyte of anything is told in one pass: the test's own time-out is the judge of a regex that is not."""
     text = piece * (1_000_000 // len(piece)) + " secret"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
+import pickle
 import subprocess
 import sys
 import traceback
@@ -183,6 +184,18 @@ def test_results_are_the_library_s_own_objects(con):
 def test_the_class_can_be_called_through(con):
     """An unbound method takes the connection as its first argument."""
     assert duckdb.DuckDBPyConnection.execute(con, "select 1").fetchall() == [(1,)]
+
+
+def test_a_function_that_the_library_defines_elsewhere_pickles_as_itself(con):
+    """`duckdb.sql` is defined in `_duckdb`: unpickled it is the same again, watched where its reader is."""
+    assert pickle.loads(pickle.dumps(duckdb.sql)) is duckdb.sql
+    assert b"codeintel" not in pickle.dumps(duckdb.sql)
+
+
+def test_a_bound_method_names_the_connection_that_it_is_bound_to(con):
+    """What is bound answers for itself: the unbound method of 1.x has a `__self__` too, a record of the binding's."""
+    assert con.execute.__self__ is con
+    assert con.sql("select 1").fetchall.__self__.columns == ["1"]
 
 
 def test_a_failed_query_keeps_nothing_alive_that_the_exception_alone_would_not(told):

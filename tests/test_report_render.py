@@ -54,7 +54,15 @@ def report(**fields):
     whole = IntegrityFacts(
         complete=True, files=1, records=9, gaps=[], bad_crc=[], torn_tail=[], duplicates=[], dropped=0
     )
-    counts = {"attempt": 1, "attempts": 1, "steps_total": 0, "steps_omitted": 0, "logs_total": 0, "ran": {}}
+    counts = {
+        "attempt": 1,
+        "attempts": 1,
+        "steps_total": 0,
+        "steps_omitted": 0,
+        "logs_total": 0,
+        "spans_total": 0,
+        "ran": {},
+    }
     said = {"run_id": "r1", "token": "a" * 16, "outcome": "completed", "name": "app.py", "ledger_path": "/d/r1.jsonl"}
     return RunReport(**{**nothing, **lists, **counts, **said, "integrity": whole, **fields})
 
@@ -68,8 +76,11 @@ def stop(**fields):
 @pytest.mark.parametrize(
     ("fields", "first"),
     [
-        ({"steps_total": 3}, "COMPLETED  3 steps, no failure"),
-        ({"ran": {"k": {"failed": 1, "completed": 2}}, "steps_total": 3}, "COMPLETED  3 steps, 1 failure handled"),
+        ({"steps_total": 3}, "COMPLETED  3 steps, none failed"),
+        (
+            {"ran": {"k": {"failed": 1, "completed": 2}}, "steps_total": 3, "handled_failures": ["s1"]},
+            "COMPLETED  3 steps, 1 failure handled",
+        ),
         ({"outcome": "failed", "stopped_because": stop()}, "FAILED  ValueError: no table x  in duckdb.query"),
         (
             {

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import sys
 import weakref
 from pathlib import Path
 
 import pytest
 
 from codeintel_obs import FieldClass, LibraryInstrumentor, Outcome, Point, Status, StepEvent, guard, recorder
-from codeintel_obs.context import current
+from codeintel_obs.context import current, suppress
 from codeintel_obs.steps import Link, RunRequest
 from codeintel_obs.testing import recording
 
@@ -440,6 +441,29 @@ def test_deadline_that_lands_in_our_code_leaves_the_context(shapes, part):
         signal.signal(signal.SIGALRM, handler)
 
 
+def test_deadline_between_our_begin_and_its_wrapper_leaves_the_context(shapes):
+    """An exception that lands when a step has begun, and before its wrapper knows of it, leaves nothing current."""
+    begun = []
+
+    def interrupt(frame, event, _arg):
+        if frame.f_code.co_name == "begin" and frame.f_globals["__name__"] == "codeintel_obs.calls":
+            if event == "return":
+                begun.append(current.get())
+                raise KeyboardInterrupt
+            return interrupt
+        return None
+
+    with recording(watching("plain")) as told:
+        sys.settrace(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                shapes.plain(1)
+        finally:
+            sys.settrace(None)
+        assert (len(begun), begun[0].kind, current.get()) == (1, "shapes.plain", None)
+    assert (told.begun, [run.open for run in told.runs if run.open]) == ([], [])
+
+
 @pytest.mark.parametrize("declared", [{}, {"run": lambda _call: RunRequest("GET /")}])
 def test_recorder_that_fails_leaves_the_context(shapes, declared):
     """Where a step cannot begin, the call goes on unrecorded and nothing of it stays current."""
@@ -540,6 +564,27 @@ def test_library_sees_the_callers_locals(shapes):
     treasure = object()
     with recording(watching("caller_locals")):
         assert shapes.caller_locals("treasure") is treasure
+
+
+def test_a_point_may_go_without_the_callers_frame(shapes):
+    """``frame_transparent=False`` calls the original from the wrapper: the library then sees that frame's locals."""
+    shown = point("caller_locals", frame_transparent=False)
+    with recording(watching(shown)), pytest.raises(KeyError):
+        shapes.caller_locals("treasure")
+
+
+def test_a_call_that_nobody_records_meets_no_frame_of_ours(shapes):
+    """While recording is suppressed, and when no recorder is installed, the library is called by its caller."""
+    frames = lambda: shapes.callers(3)  # noqa: E731 - two lines would be two frames to tell apart
+    unwatched = frames()
+    with recording(watching("callers")) as told:
+        with suppress():
+            assert frames() == unwatched
+        recorded = frames()
+        active, recorder.active = recorder.active, None
+        assert frames() == unwatched
+        recorder.active = active
+    assert (told.kinds, len(recorded)) == (["shapes.callers"], 3)
 
 
 def test_warning_is_located_at_the_caller(shapes):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from codeintel_obs.cli.checks import Check, Finding, Surroundings
-from codeintel_obs.settings import OFF_VARIABLE
+from codeintel_obs.variables import OFF_VARIABLE
 
 _RECENT: Final = 20
 

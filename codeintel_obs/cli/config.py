@@ -39,7 +39,9 @@ def main(words: list[str]) -> int:
     if options.json:
         write_json({"settings": _rows(settings), "problems": [str(problem) for problem in settings.problems]})
     else:
-        rows = [(row["name"], _shown(row["value"]), row["source"], row["meaning"]) for row in _rows(settings)]
+        rows = [
+            (row["name"], _shown(row["value"]) + _size(row), row["source"], row["meaning"]) for row in _rows(settings)
+        ]
         write(table(("setting", "value", "source", "meaning"), rows))
         for problem in settings.problems:
             print(f"codeintel-obs config: {problem}", file=sys.stderr)
@@ -74,6 +76,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value) if value != "" else "-"
+
+
+def _size(row: dict[str, Any]) -> str:
+    """Return a number of bytes as a person says it."""
+    return f" ({row['value'] / 2**30:.3g} GiB)" if row["name"].endswith("_bytes") else ""
 
 
 def _pth(*, install: bool) -> int:

@@ -87,6 +87,10 @@ def _sink(entry_point: metadata.EntryPoint, settings: Settings) -> Plugin:
     reason = (settings.denials or {}).get(entry_point.name)
     loaded = _load(entry_point)
     state = loaded if isinstance(loaded, str) else f"disabled by {reason}" if reason else "enabled"
+    if (
+        state == "enabled" and getattr(settings, entry_point.name, True) is False
+    ):  # a sink that its own setting opts into
+        state = f"off: {entry_point.name} is not set"
     return Plugin(entry_point.name, "sink", entry_point.dist.name if entry_point.dist else None, state)
 
 

@@ -50,7 +50,12 @@ def _parse(words: list[str]) -> argparse.Namespace:
     made.add_argument(
         "--attempt", metavar="N", type=int, help="which attempt, counted from 1 by begin; default: the newest"
     )
-    made.add_argument("--format", choices=("text", "json", "md", "html"), default="text", help="default: text")
+    made.add_argument(
+        "--format",
+        choices=("text", "json", "md", "html"),
+        default="text",
+        help="default: text; md and html are not there yet",
+    )
     made.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     made.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
     made.add_argument("--exit-code", action="store_true", help="exit 1 when the run did not do well")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.cli.finding import data_dirs
-from codeintel_obs.cli.output import table, write, write_json
+from codeintel_obs.cli.output import table, width, write, write_json
 from codeintel_obs.cli.parsing import add_data_dir, add_json, parser
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _EXAMPLES: Final = """\
   codeintel-obs runs --since 2026-11-22T08:00 --kind duckdb.query
   codeintel-obs runs --trace-id 4bf92f3577b34da6a3ce929d0e0e4736 --json"""
 _BAD: Final = frozenset({"failed", "timed_out", "interrupted"})
+_LEAST: Final = 60
 _AGE: Final = re.compile(r"(\d+)([smhdw])\Z")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -34,7 +35,7 @@ def main(words: list[str]) -> int:
     elif rows:
         write(_table(rows))
     else:
-        write("no run matches; record one: codeintel-obs run -- CMD\n")
+        write(_nothing(options))
     return 0
 
 
@@ -82,6 +83,13 @@ def _matching(options: argparse.Namespace) -> Iterator[RunReport]:
                 return
 
 
+def _nothing(options: argparse.Namespace) -> str:
+    where = ", ".join(data_dirs(options))
+    if options.failed or options.since or options.trace_id or options.session or options.kind:
+        return f"no run in {where} matches; leave a filter out, or raise --limit\n"
+    return f"no run in {where}; record one: codeintel-obs run -- CMD\n"
+
+
 def _matches(report: RunReport, options: argparse.Namespace) -> bool:
     from codeintel_obs.runs import accept_id
 
@@ -113,6 +121,7 @@ def _row(report: RunReport) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as columns, and beneath each run that did not do well the reason: it is what one looks for."""
     from codeintel_obs.report.words import clip, duration, moment, plain
 
     complete = {True: "yes", False: "NO", None: "?"}
@@ -128,4 +137,14 @@ def _table(rows: list[dict[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return table(("began", "run", "name", "outcome", "steps", "lasted", "complete"), body)
+    head, *lines = table(("began", "run", "name", "outcome", "steps", "lasted", "complete"), body).splitlines()
+    told = [f"{line}\n{_why(row)}" for line, row in zip(lines, rows, strict=True)]
+    return f"{head}\n{''.join(told)}"
+
+
+def _why(row: dict[str, Any]) -> str:
+    if row["outcome"] not in _BAD:
+        return ""
+    from codeintel_obs.report.words import clip
+
+    return clip(f"  {row['verdict'].partition('  ')[2]}", max(width(), _LEAST)) + "\n"

@@ -28,8 +28,19 @@ def main(words: list[str]) -> int:
     if options.json:
         write_json({"attempts": rows})
     else:
-        write("".join(_line(row) for row in rows) or "no ledger there\n")
+        write("".join(map(_line, rows)) + _summary(rows, options) if rows else _nothing(options))
     return _DAMAGED if any(row["damaged"] for row in rows) else 0
+
+
+def _summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
+    if not options.all:
+        return ""
+    damaged = sum(row["damaged"] for row in rows)
+    return f"{len(rows):,} checked, {f'{damaged:,} damaged' if damaged else 'none damaged'}\n"
+
+
+def _nothing(options: argparse.Namespace) -> str:
+    return f"no ledger in {', '.join(data_dirs(options))}; record one: codeintel-obs run -- CMD\n"
 
 
 def _parse(words: list[str]) -> argparse.Namespace:

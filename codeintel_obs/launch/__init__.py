@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # as in `codeintel_obs`: a launched process does without `typing`
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["start"]
 

@@ -6,28 +6,25 @@ import atexit
 import os
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 from codeintel_obs import carriers, guard, recorder
 from codeintel_obs.context import suppress
 from codeintel_obs.imports import watcher
-from codeintel_obs.launch import facts, plugins
+from codeintel_obs.launch import entry_points, facts, plugins
 from codeintel_obs.launch.sinks import Sinks
 from codeintel_obs.recorder import Recorder
 from codeintel_obs.runs import from_environment
-from codeintel_obs.settings import OFF_VARIABLE, Settings, load
+from codeintel_obs.settings import Settings, load
 from codeintel_obs.spans import Spans
-
-SINKS = "codeintel_obs"
-_OFF = frozenset({"off", "0", "false", "no"})
+from codeintel_obs.variables import OFF_VARIABLE, is_off
 
 
 def start_recording(overrides: Mapping[str, Any] | None = None) -> bool:
     """Start recording in this process unless it records already or is switched off; whether it records now."""
     if recorder.active is not None:
         return True
-    if os.environ.get(OFF_VARIABLE, "").lower() in _OFF:
+    if is_off(os.environ.get(OFF_VARIABLE)):
         return False
     try:
         with suppress():
@@ -40,19 +37,21 @@ def start_recording(overrides: Mapping[str, Any] | None = None) -> bool:
 
 def _say(what: str) -> None:
     """Say the one line that a watched process may say."""
-    print(f"codeintel-obs: {what}; see `codeintel-obs doctor`", file=sys.stderr)  # noqa: T201 - to the user
+    try:
+        sys.stderr.write(f"codeintel-obs: {what}; see `codeintel-obs doctor`\n")
+    except (AttributeError, ValueError, OSError):
+        return  # the application has closed its standard error, or has none
 
 
 def _start(settings: Settings) -> None:
     if settings.problems:
         more = f" (and {len(settings.problems) - 1} more)" if len(settings.problems) > 1 else ""
         _say(f"{settings.problems[0]}{more}")
-    points = metadata.entry_points()
-    sinks = Sinks(settings, points.select(group=SINKS))
+    points = entry_points.find()
+    sinks = Sinks(settings, [point for point in points if point.group == entry_points.SINKS])
     process_run = from_environment(os.environ)
     process_run.name = process_run.name or facts.program()
-    spans = _spans(settings)
-    active = Recorder(settings, process_run, sinks.listeners(), spans)
+    active = Recorder(settings, process_run, sinks.listeners(), _spans(settings))
     recorder.install(active)
     sinks.configure(settings, active, lambda: facts.manifest(settings, active))
     plugins.activate(points, settings, active)
@@ -64,9 +63,8 @@ def _start(settings: Settings) -> None:
 def _spans(settings: Settings) -> Spans:
     from codeintel_obs.launch.providers import private_logs, private_pipeline
 
-    return Spans(
-        private_pipeline(settings), plain=settings.plain_spans, on_adopt=_on_adopt, logs=private_logs(settings)
-    )
+    private, logs = private_pipeline(settings, os.environ), private_logs(settings, os.environ)
+    return Spans(private, plain=settings.plain_spans, on_adopt=_on_adopt, logs=logs)
 
 
 def _on_adopt(provider: Any) -> None:

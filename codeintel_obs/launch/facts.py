@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import socket
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.failures import type_name
+from codeintel_obs.launch import identity
 from codeintel_obs.launch.names import program_of
 from codeintel_obs.recorder import Recorder
-from codeintel_obs.redact import clean
-from codeintel_obs.settings import TABLE, Settings
-from codeintel_obs.steps import Content
+from codeintel_obs.settings import Settings
 
 if TYPE_CHECKING:
     from codeintel_obs.instrumentor import LibraryInstrumentor
@@ -31,26 +27,10 @@ def program() -> str:
 
 def manifest(settings: Settings, active: Recorder) -> dict[str, Any]:
     """Return the process manifest: what was running, with which settings, and what was wrapped."""
-    content: dict[str, Any] = {
-        "manifest": 1,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "parent_pid": os.getppid(),
-        "program": program(),
-        "service": service(settings),
-        "python": platform.python_version(),
-        "executable": sys.executable,
+    return identity.of_process(settings, active.process_run, program()) | {
         "platform": platform.platform(),
-        "codeintel_obs": metadata.version("codeintel-obs"),
-        "run_id": active.process_run.run_id,
-        "attempt": active.process_run.attempt,
-        "settings": {each.name: _setting(settings, each.name) for each in TABLE},
-        "problems": [clean(str(problem), 2048) for problem in settings.problems],
         "plugins": {name: _idle(fact) for name, fact in idle.items()} | _active_plugins(),
     }
-    if settings.content is Content.ALL:
-        content["argv"] = [clean(word, 2048) for word in getattr(sys, "orig_argv", sys.argv)]
-    return content
 
 
 def _idle(fact: str) -> dict[str, Any]:
@@ -61,12 +41,6 @@ def _active_plugins() -> dict[str, dict[str, Any]]:
     instrumentor = sys.modules.get("codeintel_obs.instrumentor")  # not there before the first plugin is
     registry: dict[str, LibraryInstrumentor] = getattr(instrumentor, "registry", {})
     return {name: activation(plugin) for name, plugin in registry.items()}
-
-
-def _setting(settings: Settings, name: str) -> dict[str, Any]:
-    value = getattr(settings, name)
-    shown = list(value) if isinstance(value, tuple) else value
-    return {"value": clean(shown, 2048) if isinstance(shown, str) else shown, "source": settings.sources[name]}
 
 
 def activation(plugin: LibraryInstrumentor) -> dict[str, Any]:
@@ -101,7 +75,7 @@ def tell_activation(active: Recorder, plugin: LibraryInstrumentor) -> None:
 
 def service(settings: Settings) -> str:
     """Return the service's name: the setting, OpenTelemetry's, or the program's."""
-    return clean(settings.service or os.environ.get("OTEL_SERVICE_NAME") or program(), 128)
+    return identity.service(settings, program())
 
 
 def uncaught() -> BaseException | None:

@@ -170,7 +170,8 @@ class ForeignSpans(SpanProcessor):
             tally.told = tally.dropped
             tally.next_telling = tally.dropped * 2
         limit = int(active.settings.foreign_spans)
-        active.record("drop", {"count": count, "reason": f"more than {limit} spans of others in one run"}, run)
+        reason = f"more than {limit} spans of others in one run"
+        active.record("drop", {"count": count, "reason": reason, "what": "spans"}, run)
 
     # -- what is said -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def pre_instrument() -> None:
     """Start recording, with whatever provider the stock launcher's configurator installed."""
-    from codeintel_obs.launch.compose import start_recording
+    from codeintel_obs.launch import start
 
-    start_recording()
+    start()

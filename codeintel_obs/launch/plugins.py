@@ -6,37 +6,24 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
-from importlib import metadata
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from codeintel_obs import guard
 from codeintel_obs.imports import watcher
 from codeintel_obs.launch import facts
+from codeintel_obs.launch.entry_points import INSTRUMENTORS, LIBRARIES, PREFIX, EntryPoint
 
 if TYPE_CHECKING:
     from codeintel_obs.instrumentor import LibraryInstrumentor
     from codeintel_obs.recorder import Recorder
     from codeintel_obs.settings import Settings
 
-GROUP: Final = "opentelemetry_instrumentor"
-LIBRARIES: Final = "codeintel_obs_library"
-PREFIX: Final = "codeintel_"
 
-
-class EntryPoints(Protocol):
-    """What ``importlib.metadata.entry_points()`` returns, under whichever name this Python has for it."""
-
-    def select(self, *, group: str) -> Iterable[metadata.EntryPoint]:
-        """Return the entry points of ``group``."""
-
-
-def activate(points: EntryPoints, settings: Settings, active: Recorder) -> None:
-    """Activate ours and strangers' instrumentors; others of OpenTelemetry's are their own launcher's."""
-    libraries = {point.value: point.name for point in points.select(group=LIBRARIES)}
+def activate(points: Iterable[EntryPoint], settings: Settings, active: Recorder) -> None:
+    """Activate ours and strangers' instrumentors. Idempotent."""
+    libraries = {point.value: point.name for point in points if point.group == LIBRARIES}
     names = []
-    for point in points.select(group=GROUP):
-        if not point.name.startswith(PREFIX):
-            continue
+    for point in (each for each in points if each.group == INSTRUMENTORS):
         name = point.name.removeprefix(PREFIX)
         reason = settings.denied(name)
         if reason is not None:
@@ -80,7 +67,7 @@ class _Loader:
 _loader: Final = _Loader()
 
 
-def _load(point: metadata.EntryPoint, settings: Settings, active: Recorder) -> None:
+def _load(point: EntryPoint, settings: Settings, active: Recorder) -> None:
     """Load a plugin and put its points in place."""
     from codeintel_obs import instrumentor
 

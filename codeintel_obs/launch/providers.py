@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codeintel_obs import guard, recorder
@@ -22,20 +22,20 @@ _CHATTY = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal", "urll
 _LOG_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
 
 
-def wants_traces() -> bool:
+def wants_traces(environ: Mapping[str, str]) -> bool:
     """Whether an endpoint for traces is set and the exporter is not switched off."""
-    return _wanted(_ENDPOINTS, "OTEL_TRACES_EXPORTER")
+    return _wanted(environ, _ENDPOINTS, "OTEL_TRACES_EXPORTER")
 
 
-def wants_logs() -> bool:
+def wants_logs(environ: Mapping[str, str]) -> bool:
     """Whether an endpoint for logs is set and the exporter is not switched off."""
-    return _wanted(_LOG_ENDPOINTS, "OTEL_LOGS_EXPORTER")
+    return _wanted(environ, _LOG_ENDPOINTS, "OTEL_LOGS_EXPORTER")
 
 
-def _wanted(endpoints: tuple[str, ...], exporter: str) -> bool:
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+def _wanted(environ: Mapping[str, str], endpoints: tuple[str, ...], exporter: str) -> bool:
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
-    return any(os.environ.get(name) for name in endpoints) and os.environ.get(exporter, "otlp") != "none"
+    return any(environ.get(name) for name in endpoints) and environ.get(exporter, "otlp") != "none"
 
 
 def resource(settings: Settings) -> Any:
@@ -50,9 +50,9 @@ def resource(settings: Settings) -> Any:
     return Resource.create(named)
 
 
-def private_pipeline(settings: Settings) -> Private | None:
-    """Return our own pipeline, or None without an endpoint. Nothing of the SDK is imported then."""
-    if not wants_traces():
+def private_pipeline(settings: Settings, environ: Mapping[str, str]) -> Private | None:
+    """Return our own pipeline, or None where ``environ`` has no endpoint. Nothing of the SDK is imported then."""
+    if not wants_traces(environ):
         return None
     from opentelemetry.sdk.trace.sampling import _get_from_env_or_default
 
@@ -61,9 +61,9 @@ def private_pipeline(settings: Settings) -> Private | None:
     return Private(resource(settings), _get_from_env_or_default(), _batch_processor)
 
 
-def private_logs(settings: Settings) -> Callable[[], LoggerProvider] | None:
-    """Return what makes our own log pipeline at the first log, or None without an endpoint for logs."""
-    return (lambda: _logger_provider(settings)) if wants_logs() else None
+def private_logs(settings: Settings, environ: Mapping[str, str]) -> Callable[[], LoggerProvider] | None:
+    """Return what makes our own log pipeline at the first log, or None where ``environ`` has no endpoint for logs."""
+    return (lambda: _logger_provider(settings)) if wants_logs(environ) else None
 
 
 def _batch_processor() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from inspect import isclass
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import pluggy
 from codeintel_obs import guard
 from codeintel_obs.errors import PluginError
 from codeintel_obs.hookspecs import PROJECT, Hooks
+from codeintel_obs.launch.entry_points import EntryPoint
 from codeintel_obs.launch.queued import Queued
 from codeintel_obs.recorder import Listener, Listeners, Recorder
 from codeintel_obs.settings import Settings
@@ -32,7 +32,7 @@ _OURS: Final = "codeintel_obs.sinks."
 class Sinks:
     """The sinks of one process. Those that are denied are never imported."""
 
-    def __init__(self, settings: Settings, entry_points: Iterable[metadata.EntryPoint]) -> None:
+    def __init__(self, settings: Settings, entry_points: Iterable[EntryPoint]) -> None:
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(Hooks)
         self.disabled: dict[str, str] = {}
@@ -44,7 +44,7 @@ class Sinks:
             else:
                 guard.call(self._register, entry_point)
 
-    def _register(self, entry_point: metadata.EntryPoint) -> None:
+    def _register(self, entry_point: EntryPoint) -> None:
         found = entry_point.load()
         sink = found() if isclass(found) else found
         self.manager.register(sink, entry_point.name)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from codeintel_obs.ledger.places import RUNS, SUFFIX, Name, parsed
-from codeintel_obs.ledger.reader import first_record, last_record, read_file
+from codeintel_obs.ledger.reader import Line, first_record, last_record, read_stretches
 from codeintel_obs.runs import accept_id
 from codeintel_obs.steps import Record
 
@@ -82,9 +82,14 @@ class AttemptFiles(msgspec.Struct):
 def entries(attempt: AttemptFiles) -> Iterator[tuple[str, Record]]:
     """Yield the records of an attempt with their places, file after file."""
     for file in attempt.files():
-        for line in read_file(file.path):
-            if line.record is not None:
-                yield file.place, line.record
+        place = file.place
+        for found in read_stretches(file.path):
+            if isinstance(found, Line):
+                if found.record is not None:
+                    yield place, found.record
+            else:
+                for record in found.records:
+                    yield place, record
 
 
 def find_attempts(data_dirs: Iterable[str], run: str) -> list[AttemptFiles]:

@@ -1,9 +1,9 @@
 """File descriptors that an application does not meet by chance, and that are ours when we use them.
 
 An application may close every descriptor it sees and open its own: they get the lowest free numbers. Ours are kept at
-high numbers, so a number of ours is free then, or, once in a blue moon, somebody else's. Before each write its
-position is compared with the size of our file (see `codeintel_obs.ledger.writer`), and before it is closed its device
-and inode are: what is not ours is neither written to nor closed.
+high numbers, so a number of ours is free then, or, once in a blue moon, somebody else's. Before each group of writes
+(those of one millisecond, see `codeintel_obs.ledger.writer`), and before it is closed, its device, inode and size are
+compared with our file's: what is not ours is neither written to nor closed.
 """
 
 from __future__ import annotations

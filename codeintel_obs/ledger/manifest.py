@@ -5,17 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import re
 import time
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from codeintel_obs.ledger.descriptors import Identity, identity_of, raised, release
 from codeintel_obs.ledger.places import PROCESSES, open_folder
-from codeintel_obs.ledger.plain import fit, plain
 from codeintel_obs.ledger.process import at_fork
 
 MANIFEST_CAP: Final = 262_144
@@ -32,7 +30,7 @@ class Manifest(NamedTuple):
     sha256: str
 
 
-class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+class Origin(NamedTuple):
     """Which process of which boot of which host it is; added to a manifest as ``process``."""
 
     host: str = ""
@@ -43,8 +41,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     start_ticks: int = 0
 
 
-class _Content(msgspec.Struct):
-    process: Origin = Origin()
+_NOBODY: Final = Origin()
 
 
 def write_manifest(data_dir: str, content: dict[str, Any]) -> Manifest:
@@ -52,7 +49,7 @@ def write_manifest(data_dir: str, content: dict[str, Any]) -> Manifest:
 
     ``content`` is redacted already; beyond 256 KiB it is cut, and says so. Raises OSError.
     """
-    data = _encoded({**content, "process": msgspec.to_builtins(origin())})
+    data = _encoded({**content, "process": {key: value for key, value in origin()._asdict().items() if value}})
     now_ns = time.time_ns()
     seconds, micros = now_ns // 1_000_000_000, now_ns // 1000 % 1_000_000
     day = time.strftime("%Y-%m-%d", time.gmtime(seconds))
@@ -70,8 +67,18 @@ def write_manifest(data_dir: str, content: dict[str, Any]) -> Manifest:
 
 
 def _encoded(content: dict[str, Any]) -> bytes:
-    fitted = fit(plain(content), MANIFEST_CAP - 1)
-    return msgspec.json.encode(fitted) + b"\n"
+    """Return ``content`` as JSON; what is not of plain types, or too large, is left to those who can cut it."""
+    try:
+        data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError):
+        data = b""
+    if 0 < len(data) <= MANIFEST_CAP:
+        return data
+    import msgspec  # not by a supervisor, whose manifest is small and plain
+
+    from codeintel_obs.ledger.plain import fit, plain
+
+    return msgspec.json.encode(fit(plain(content), MANIFEST_CAP - 1)) + b"\n"
 
 
 def _create_locked(folder: int, name: str, data: bytes) -> int:
@@ -178,9 +185,8 @@ def is_alive(path: str) -> bool | None:
     data = read_manifest(path)
     if data is None:
         return None
-    try:
-        process = msgspec.json.decode(data, type=_Content).process
-    except msgspec.MsgspecError:
+    process = _told_by(data)
+    if process is None:
         return None
     boot = _boot_id()
     if not process.boot_id or not boot:
@@ -193,6 +199,18 @@ def is_alive(path: str) -> bool | None:
     if process.pid_namespace != _link("/proc/self/ns/pid"):
         return False
     return process.start_ticks != 0 and _start_ticks(process.pid) == process.start_ticks
+
+
+def _told_by(data: bytes) -> Origin | None:
+    """Return which process a manifest says that it is of, or None when that cannot be read."""
+    try:
+        said = json.loads(data).get("process", {})
+        known = {name: said[name] for name in Origin._fields if name in said}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    if any(type(value) is not type(getattr(_NOBODY, name)) for name, value in known.items()):
+        return None
+    return Origin(**known)
 
 
 def _booted_again(process: Origin) -> bool | None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import time
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import Any, Final, NamedTuple
 
 from codeintel_obs.ledger.checks import is_whole
 
@@ -27,7 +26,7 @@ _FIRST_LINE_CAP: Final = 131_072
 _SEGMENT: Final = re.compile(r"\.s([2-9]|[1-9][0-9]+)\Z")
 
 
-class Owner(msgspec.Struct, frozen=True):
+class Owner(NamedTuple):
     """Whose file it is, as its first line says; empty when it does not say."""
 
     run_id: str = ""
@@ -35,7 +34,6 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 STRANGER: Final = Owner()
-_owner: Final = msgspec.json.Decoder(Owner)
 
 
 class Name(NamedTuple):
@@ -157,9 +155,13 @@ def owner_of(folder: int, name: str) -> Owner | None:
     if not is_whole(first.rstrip(b"\n")):
         return STRANGER
     try:
-        return _owner.decode(first)
-    except msgspec.MsgspecError:
+        said: Any = json.loads(first)
+    except (ValueError, RecursionError):
         return STRANGER
+    if not isinstance(said, dict):
+        return STRANGER
+    run_id, attempt = said.get("run_id"), said.get("attempt")
+    return Owner(run_id, attempt) if isinstance(run_id, str) and isinstance(attempt, str) else STRANGER
 
 
 def _first_line(folder: int, name: str) -> bytes | None:

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from time import monotonic_ns
 from typing import Any, Final
 from zlib import crc32
 
@@ -24,7 +25,10 @@ from codeintel_obs.ledger.process import here
 from codeintel_obs.runs import Run
 
 GROUP: Final = 50
+SURE_NS: Final = 1_000_000
+"""How long a descriptor that was seen to be ours is taken to be: it has a number that nobody meets by chance."""
 RETRY_NS: Final = 100_000_000
+WAKE_NS: Final = 10_000_000
 _NEVER: Final = 1 << 62
 _IDLE, _ENTERED, _WRITING, _COUNTED = range(4)
 _births: Final = threading.RLock()
@@ -40,7 +44,7 @@ class RunWriter:
     __slots__ = (
         "begins", "drops", "earlier", "fd", "finished", "home", "identity", "ids", "last_words", "lock", "mark", "n",
         "name", "predecessor", "queued", "ready", "reason", "retry_ns", "run", "segment", "size", "state", "stem",
-        "suspect", "synced", "token", "told", "touched",
+        "sure_ns", "suspect", "synced", "token", "told", "touched", "wake_ns",
     )  # fmt: skip
     once = False
 
@@ -54,7 +58,7 @@ class RunWriter:
         self.token = here.token
         self.lock = threading.RLock()
         self.state = _IDLE
-        self.queued: deque[str | Callable[[], object]] = deque()
+        self.queued: deque[bytes | Callable[[], object]] = deque()
         self.ready: object = None  # this process's token while the file can be written to
         self.fd = -1
         self.identity: Identity = NOBODY
@@ -62,6 +66,7 @@ class RunWriter:
         self.stem: str | None = None
         self.segment = 1
         self.n = self.size = self.mark = 0
+        self.sure_ns = self.wake_ns = 0
         self.earlier = 0
         self.predecessor: tuple[str, int, str] | None = None
         self.begins = False
@@ -90,7 +95,7 @@ class RunWriter:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def append(self, tail: str) -> None:
+    def append(self, tail: bytes) -> None:
         """Write one record; ``tail`` is an encoder's. In the kernel when this returns, else counted as dropped."""
         if self.ready is not here.token:
             self._check_process()
@@ -110,14 +115,14 @@ class RunWriter:
         if self.queued:
             self._drain()
 
-    def _put(self, tail: str) -> bool:
+    def _put(self, tail: bytes) -> bool:
         n = self.n + 1
-        head = f'{{"v":1,"n":{n},"event":{tail}'.encode()  # `encoding.line`, in place: this is the hot path
+        head = b'{"v":1,"n":%d,"event":%b' % (n, tail)  # `encoding.line`, in place: this is the hot path
         data = head + b',"crc":"%08x"}\n' % crc32(head)
+        now = monotonic_ns()
+        if now > self.sure_ns and not self._is_ours(now):
+            return self._lost_descriptor()
         try:
-            # Cheaper than fstat, and it also sees that somebody else appended to our file.
-            if os.lseek(self.fd, 0, os.SEEK_CUR) != self.size:
-                return self._lost_descriptor()
             self.state = _WRITING
             written = os.write(self.fd, data)
         except OSError as exc:
@@ -132,11 +137,20 @@ class RunWriter:
         self.size += written
         self.state = _COUNTED
         self.touched = True
-        if n >= self.mark:
-            self._mark(n)
+        if n >= self.mark and now >= self.wake_ns:
+            self._mark(n, now)
         return True
 
-    def _put_again(self, tail: str) -> None:
+    def _is_ours(self, now: int) -> bool:
+        """Whether our number is still our file and nobody appended to it; asked once for what is written together."""
+        try:
+            found = os.fstat(self.fd)
+        except OSError:
+            return False
+        self.sure_ns = now + SURE_NS
+        return (found.st_dev, found.st_ino) == self.identity and found.st_size == self.size
+
+    def _put_again(self, tail: bytes) -> None:
         """Write the record the slow way: into the file opened again, or the next segment; else count it."""
         for _ in range(3):
             self.state = _ENTERED
@@ -153,7 +167,7 @@ class RunWriter:
                 item = self.queued.popleft()
             except IndexError:
                 return
-            if isinstance(item, str):
+            if isinstance(item, bytes):
                 self.append(item)
             else:
                 item()
@@ -166,13 +180,14 @@ class RunWriter:
                     self._be_born()
                     self.run.joins = True
 
-    def _mark(self, n: int) -> None:
+    def _mark(self, n: int, now: int) -> None:
         if self.home.fsync == "none":
             self.mark = _NEVER
         elif self.home.fsync == "step":
             self.sync()
         else:
-            self.mark = n + GROUP
+            # not more often than the flusher's own pause: waking it costs the application its turn
+            self.mark, self.wake_ns = n + GROUP, now + WAKE_NS
             self.home.flusher.put(self)
 
     # -- when something goes wrong ----------------------------------------------------------------------------------
@@ -202,7 +217,7 @@ class RunWriter:
             self.drops[reason] += self.n
         self.earlier += self.n
         self.name, self.suspect = None, None
-        self.n = self.size = self.mark = 0
+        self.n = self.size = self.mark = self.sure_ns = self.wake_ns = 0
         self.segment += 1
         release(fd, self.identity)
 
@@ -239,7 +254,7 @@ class RunWriter:
             if self.name is None:
                 self._begin_file()
         except OSError as exc:
-            if guard._from_signal_handler(exc):  # noqa: SLF001 - the application's deadline is not the disk's error
+            if guard.from_signal_handler(exc):  # the application's deadline is not the disk's error
                 raise
             self.reason = errno.errorcode.get(exc.errno or 0, "OSError")
             self.retry_ns = now + RETRY_NS
@@ -259,7 +274,7 @@ class RunWriter:
         if identity_of(fd) != self.identity or os.lseek(fd, 0, os.SEEK_END) != self.size:
             os.close(fd)
             return False
-        self.fd = raised(fd)
+        self.fd, self.sure_ns = raised(fd), 0
         self.ready = here.token
         self.home.clock.add(self)
         return True
@@ -284,7 +299,7 @@ class RunWriter:
         self.run.ledger_path = self._path()
         self.ready = here.token
         self.home.opened(self)
-        self._mark(1)
+        self._mark(1, 0)
 
     # -- records of our own -----------------------------------------------------------------------------------------
 
@@ -376,7 +391,7 @@ class RunWriter:
         if name is None or self.token is not here.token:
             return False
         if (name, n) == self.synced:
-            self.mark = 0
+            self.mark = self.wake_ns = 0
             return self.n != n
         self.suspect = trouble(self.fd, self.identity, self._path(), with_folder=self.synced[0] != name)
         if self.suspect is not None:

@@ -6,17 +6,22 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.ledger.attempts import AttemptFiles, entries, find_attempts, list_runs
 from codeintel_obs.ledger.manifest import is_alive, locate, read_manifest
+from codeintel_obs.ledger.order import OUT_OF_ORDER
+from codeintel_obs.ledger.reader import UNKNOWN_VERSION, UNREADABLE
 from codeintel_obs.ledger.verifier import Integrity, Verifier, verify
 from codeintel_obs.report.build import Surroundings, build
 from codeintel_obs.report.fold import KEPT_STEPS, process_name
+from codeintel_obs.report_model import Told
 
 if TYPE_CHECKING:
     from codeintel_obs.report.entries import Entry
     from codeintel_obs.report_model import RunReport
+
+_UNTOLD: Final = frozenset({UNREADABLE, UNKNOWN_VERSION, OUT_OF_ORDER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def report_of(attempt: Attempt, keep: int = KEPT_STEPS) -> RunReport:
         run_id=attempt.run_id,
         token=attempt.files.attempt,
         integrity=verifier.integrity.facts,
+        problems=lambda: _problems(verifier.integrity),
         number=attempt.number,
         total=attempt.total,
         ledger_path=attempt.ledger_path,
@@ -91,6 +97,15 @@ def report_of(attempt: Attempt, keep: int = KEPT_STEPS) -> RunReport:
 def integrity_of(attempt: Attempt) -> Integrity:
     """Prove again what the ledger of ``attempt`` holds."""
     return verify(attempt.files)
+
+
+def _problems(found: Integrity) -> list[Told]:
+    """Return what is wrong with the ledger and has no list of its own in the report's integrity."""
+    return [
+        Told(message=f"the ledger holds what cannot be told here: {each.message}", evidence=[each.evidence])
+        for each in found.problems
+        if each.kind in _UNTOLD
+    ]
 
 
 def _numbered(found: list[AttemptFiles]) -> list[Attempt]:

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 from codeintel_obs.report.absences import did_not_run
 from codeintel_obs.report.causes import Causes
 from codeintel_obs.report.entries import Source, cite
-from codeintel_obs.report.fold import KEPT_STEPS, Fold, fold, process_name
+from codeintel_obs.report.fold import KEPT_STEPS, Fold, fold, predecessor_of, process_name
 from codeintel_obs.report.handled import handled_failures
 from codeintel_obs.report.outcome import Ending, ending, exit_status
 from codeintel_obs.report.parts import log_of, span_of, step_of, warnings_of
-from codeintel_obs.report.watched import watched
-from codeintel_obs.report_model import Exit, IntegrityFacts, ProcessFacts, Recovery, ReportStep, RunReport
+from codeintel_obs.report.watched import Watched, watched
+from codeintel_obs.report_model import (
+    Exit,
+    IntegrityFacts,
+    ProcessFacts,
+    Recovery,
+    ReportStep,
+    RunReport,
+    StopReason,
+    Told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,13 +34,15 @@ if TYPE_CHECKING:
 class Surroundings:
     """What a report says that is in no record: which attempt this is, and what was found on disk.
 
-    ``integrity`` is asked after the records were read, which may be what finds it out.
+    ``integrity``, and the ``problems`` that it does not name, are asked after the records were read, which may be
+    what finds them out.
     ``alive`` and ``manifests`` are by process name; ``alive`` is None where it cannot be known.
     """
 
     run_id: str
     token: str
     integrity: Callable[[], IntegrityFacts]
+    problems: Callable[[], list[Told]] = list
     number: int = 1
     total: int = 1
     ledger_path: str | None = None
@@ -39,56 +50,92 @@ class Surroundings:
     manifests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What follows from the records: each part of a report is said from these."""
+
+    state: Fold
+    around: Surroundings
+    end: Ending
+    causes: Causes
+    stop: StopReason | None
+    facts: Watched
+    intact: IntegrityFacts
+
+
 def build(source: Source, around: Surroundings, keep: int = KEPT_STEPS) -> RunReport:
     """Return the report of the attempt whose records ``source`` gives; ``keep`` caps completed steps."""
     state = fold(source, keep)
     end = ending(state, around.alive)
     causes = Causes(state, end)
-    stop = causes.stopped_because()
+    stop = causes.stopped_because()  # before anything is called handled: it finds what is on the way to the stop
     facts = watched(around.manifests, state.activations, state.processes)
-    steps = _steps(state)
-    begin, payload = _begin(state)
-    started, ended = begin.ts if begin else None, _ended(state)
-    intact = around.integrity()
-    whole = not (intact.gaps or intact.bad_crc or intact.dropped)
-    return RunReport(
-        run_id=around.run_id,
-        raw_run_id=payload.get("raw_run_id"),
-        parent_run_id=payload.get("parent_run_id"),
-        session_id=begin.session_id if begin else None,
-        name=_name(state),
-        attempt=around.number,
-        attempts=around.total,
-        token=around.token,
-        trace_ids=list(state.trace_ids),
-        started_at=started,
-        ended_at=ended.ts if ended else None,
-        duration_ns=ended.mono_ns - begin.mono_ns if ended and begin else None,
-        outcome=end.outcome,
-        outcome_evidence=end.evidence,
-        exit=_exit(state),
-        stopped_because=stop,
-        steps=steps,
-        steps_total=state.total,
-        steps_omitted=state.total - len(steps),
-        steps_sample=_sample(state, steps),
-        ran=_ran(state),
-        did_not_run=did_not_run(state, facts, over=_over(state, end), whole=whole),
-        in_flight=list(state.open),
-        handled_failures=handled_failures(state, causes),
-        recovered=_recovered(state),
-        spans=[span_of(span_id, held) for span_id, held in state.spans.items()],
-        logs=[log_of(entry) for entry in state.logs],
-        logs_total=state.logs_total,
-        disagreements=[],
-        integrity=intact,
-        processes=_processes(state, around.alive),
-        plugins=facts.plugins(),
-        warnings=warnings_of(state, causes.basis),
-        hints=[],
-        sections=[],
-        ledger_path=around.ledger_path,
-    )
+    found = _Findings(state, around, end, causes, stop, facts, around.integrity())
+    return RunReport(**_identity(found), **_course(found), **_content(found), **_ground(found))
+
+
+def _identity(found: _Findings) -> dict[str, Any]:
+    around, (begin, payload) = found.around, _begin(found.state)
+    return {
+        "run_id": around.run_id,
+        "raw_run_id": payload.get("raw_run_id"),
+        "parent_run_id": payload.get("parent_run_id"),
+        "session_id": begin.session_id if begin else None,
+        "name": _name(found.state),
+        "attempt": around.number,
+        "attempts": around.total,
+        "token": around.token,
+        "trace_ids": list(found.state.trace_ids),
+    }
+
+
+def _course(found: _Findings) -> dict[str, Any]:
+    """Say when it ran and how it ended."""
+    begin, ended = _begin(found.state)[0], _ended(found.state)
+    return {
+        "started_at": begin.ts if begin else None,
+        "ended_at": ended.ts if ended else None,
+        "duration_ns": ended.mono_ns - begin.mono_ns if ended and begin else None,
+        "outcome": found.end.outcome,
+        "outcome_evidence": found.end.evidence,
+        "exit": _exit(found.state),
+        "stopped_because": found.stop,
+    }
+
+
+def _content(found: _Findings) -> dict[str, Any]:
+    """Say what happened between its begin and its end, and what did not."""
+    state, steps = found.state, _steps(found.state)
+    over, whole = _over(state, found.end), _whole(found)
+    return {
+        "steps": steps,
+        "steps_total": state.total,
+        "steps_omitted": state.total - len(steps),
+        "steps_sample": _sample(state, steps),
+        "ran": _ran(state),
+        "did_not_run": did_not_run(state, found.facts, over=over, whole=whole),
+        "in_flight": list(state.open),
+        "handled_failures": handled_failures(state, found.causes),
+        "recovered": _recovered(state),
+        "spans": [span_of(span_id, held) for span_id, held in state.spans.items()],
+        "spans_total": state.spans_total,
+        "logs": [log_of(entry) for entry in state.logs],
+        "logs_total": state.logs_total,
+    }
+
+
+def _ground(found: _Findings) -> dict[str, Any]:
+    """Say what the report stands on."""
+    return {
+        "disagreements": [],
+        "integrity": found.intact,
+        "processes": _processes(found.state, found.around.alive),
+        "plugins": found.facts.plugins(),
+        "warnings": [*warnings_of(found.state, found.causes.basis), *found.around.problems()],
+        "hints": [],
+        "sections": [],
+        "ledger_path": found.around.ledger_path,
+    }
 
 
 def _begin(state: Fold) -> tuple[Record | None, dict[str, Any]]:
@@ -106,13 +153,19 @@ def _name(state: Fold) -> str | None:
 
 
 def _ended(state: Fold) -> Record | None:
-    """Return the record that ended the attempt: the process's exit as witnessed, else the run's own end."""
+    """Return the record that ended the attempt: the run's own end, else its process's exit as witnessed."""
     entry = state.run_end or state.exit
     return entry[1] if entry else None
 
 
 def _over(state: Fold, end: Ending) -> bool:
     return state.run_end is not None or end.outcome not in {"in_progress", "unknown"}
+
+
+def _whole(found: _Findings) -> bool:
+    """Whether no record is missing: else a begin that is not there may be one that is lost."""
+    intact = found.intact
+    return not (intact.gaps or intact.bad_crc or intact.dropped or found.around.problems())
 
 
 def _exit(state: Fold) -> Exit | None:
@@ -137,7 +190,8 @@ def _steps(state: Fold) -> list[ReportStep]:
 def _sample(state: Fold, steps: list[ReportStep]) -> str | None:
     if state.total == len(steps):
         return None
-    return f"failures, steps in flight, the steps around them, and the first {state.keep} steps of the ledger"
+    kept = f"the first {state.keep:,} steps of the ledger" if state.keep else "no others"
+    return f"failures, what recovered them, steps in flight, the steps around all these, and {kept}"
 
 
 def _ran(state: Fold) -> dict[str, dict[str, int]]:
@@ -157,8 +211,9 @@ def _recovered(state: Fold) -> list[Recovery]:
 
 
 def _processes(state: Fold, alive: Mapping[str, bool | None]) -> list[ProcessFacts]:
-    """Return one entry per file's writer: later segments of a writer are told by their own records."""
+    """Return one entry per writer: it has closed when the last of its segments is."""
     found = []
+    last = _last_segments(state)
     for place, record in state.writers:
         payload = record.payload or {}
         if payload.get("predecessor"):
@@ -166,7 +221,19 @@ def _processes(state: Fold, alive: Mapping[str, bool | None]) -> list[ProcessFac
         name = process_name(payload)
         found.append(ProcessFacts(
             process=name, writer=payload.get("writer"), host=payload.get("host"), pid=payload.get("pid"),
-            service=payload.get("service"), began=record.event == "run.begin", closed=place in state.closed,
+            service=payload.get("service"), began=record.event == "run.begin", closed=last[place] in state.closed,
             alive=alive.get(name) if name else None, evidence=[f"{place}:{record.n}"],
         ))  # fmt: skip
     return found
+
+
+def _last_segments(state: Fold) -> dict[str, str]:
+    """Return the last segment of each file's writer, by the file's place."""
+    last: dict[str, str] = {}
+    before = {place: predecessor_of((place, record)) for place, record in state.writers}
+    for place, _ in reversed(state.writers):
+        last.setdefault(place, place)
+        previous = before[place]
+        if previous is not None:
+            last[previous] = last[place]
+    return last

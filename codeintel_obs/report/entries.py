@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from codeintel_obs.steps import ErrorInfo, Record
 
@@ -14,6 +17,7 @@ Source = Callable[[], Iterable[Entry]]
 """Gives the records of an attempt, file after file; called a second time only for a run beyond the cap."""
 
 _CITED: Final = 20
+T = TypeVar("T")
 
 
 def cite(entry: Entry) -> str:
@@ -21,14 +25,11 @@ def cite(entry: Entry) -> str:
     return f"{entry[0]}:{entry[1].n}"
 
 
-class Held:
+class Held(msgspec.Struct, eq=False):
     """A step as far as it is on record: its begin, its end, or both. An instant step has only its ``end``."""
 
-    __slots__ = ("begin", "end")
-
-    def __init__(self, begin: Entry | None = None, end: Entry | None = None) -> None:
-        self.begin = begin
-        self.end = end
+    begin: Entry | None = None
+    end: Entry | None = None
 
     @property
     def first(self) -> Record:
@@ -74,3 +75,25 @@ class Tally:
         self.count += 1
         if len(self.evidence) < _CITED:
             self.evidence.append(cite(entry))
+
+
+class FirstAndLast(dict[str, T]):
+    """The first ``few`` and the last ``few`` of what may come a million times, in the order in which it came."""
+
+    def __init__(self, few: int) -> None:
+        super().__init__()
+        self._few = few
+        self._last: deque[str] = deque()
+        self.omitted = 0
+
+    def put(self, key: str, value: T) -> str | None:
+        """Keep ``value``; return the key that was let go of for it, if one was."""
+        gone = None
+        if len(self) >= self._few:
+            self._last.append(key)
+            if len(self._last) > self._few:
+                gone = self._last.popleft()
+                del self[gone]
+                self.omitted += 1
+        self[key] = value
+        return gone

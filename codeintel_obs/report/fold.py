@@ -1,11 +1,12 @@
-"""Reads the records of one attempt and keeps what a report needs: bounded however long the run was."""
+"""Reads the records of one attempt and keeps what a report needs: of a long run only so many whole records."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.report.entries import Entry, Held, Source, Tally
+from codeintel_obs.report.entries import Entry, FirstAndLast, Held, Source, Tally
 from codeintel_obs.report.recovery import Recoveries
 
 if TYPE_CHECKING:
@@ -22,79 +23,85 @@ _KEPT_LOGS: Final = 200
 _KEPT_WARNINGS: Final = 500
 _KEPT_SPANS: Final = 1_000
 _KEPT_ROOTS: Final = 100
+_KEPT_FAILURES: Final = 5_000  # of the first and of the last
+_KEPT_REASONS: Final = 1_000
 _KEPT_TRACES: Final = 1_000
 _LOUD: Final = frozenset({"WARNING", "ERROR", "CRITICAL"})
 
 
+@dataclass(eq=False)
 class Fold:
     """What is known after some records; of completed steps only the first ``keep`` are kept whole."""
 
-    def __init__(self, keep: int = KEPT_STEPS) -> None:
-        self.keep = keep
-        self.total = 0
-        self.kept: dict[str, Held] = {}
-        self.open: dict[str, Held] = {}
-        self.failures: dict[str, Held] = {}
-        self.parents: dict[str, str | None] = {}
-        self.parents_of_kind: defaultdict[str, set[str | None]] = defaultdict(set)
-        self.ran: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.skips: defaultdict[tuple[str, str | None], Tally] = defaultdict(Tally)
-        self.skipped_under: defaultdict[str, set[str | None]] = defaultdict(set)
-        self.orphan_ends = Tally()
-        self.roots: list[Held] = []
-        self.recoveries = Recoveries()
-        self.trace_ids: dict[str, None] = {}
-        self.ranges: dict[str, tuple[int, int]] = {}
-        self.processes: dict[str, str | None] = {}
-        self.run_begin: Entry | None = None
-        self.run_end: Entry | None = None
-        self.exit: Entry | None = None
-        self.writers: list[Entry] = []
-        self.closed: set[str] = set()
-        self.plans: list[Entry] = []
-        self.told: list[Entry] = []
-        self.activations: list[Entry] = []
-        self.dropped = 0
-        self.logs: list[Entry] = []
-        self.logs_total = 0
-        self.spans: dict[str, Held] = {}
-        self.last: Record | None = None
-        self._loud = 0
-        self._place = ""
-        self._from = 0
-        self._latest: Record | None = None
-        self._trace_id: str | None = None
+    keep: int = KEPT_STEPS
+    kept: dict[str, Held] = field(default_factory=dict)
+    open: dict[str, Held] = field(default_factory=dict)
+    failures: dict[str, Held] = field(default_factory=dict)
+    loud: FirstAndLast[Held] = field(default_factory=lambda: FirstAndLast(_KEPT_FAILURES))
+    parents: dict[str, str | None] = field(default_factory=dict)
+    parents_of_kind: defaultdict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
+    ran: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    skips: defaultdict[tuple[str, str | None], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    skipped_under: defaultdict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
+    orphan_ends: Tally = field(default_factory=Tally)
+    roots: list[Held] = field(default_factory=list)
+    recoveries: Recoveries = field(default_factory=Recoveries)
+    trace_ids: dict[str, None] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    processes: dict[str, str | None] = field(default_factory=dict)
+    run_begin: Entry | None = None
+    run_end: Entry | None = None
+    exit: Entry | None = None
+    writers: list[Entry] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)
+    plans: list[Entry] = field(default_factory=list)
+    told: list[Entry] = field(default_factory=list)
+    told_total: int = 0
+    activations: list[Entry] = field(default_factory=list)
+    logs: list[Entry] = field(default_factory=list)
+    logs_total: int = 0
+    spans: dict[str, Held] = field(default_factory=dict)
+    spans_total: int = 0
+    last: Record | None = None
+    _loud: int = 0
+    _from: int = 0
+
+    def __post_init__(self) -> None:
         self._handlers: dict[str, Callable[[Entry], None]] = {
             "step.begin": self._step_begin, "step.end": self._step_end, "step": self._instant,
             "run.begin": self._run_begin, "run.end": self._run_end, "writer.begin": self._writer_begin,
             "writer.end": self._writer_end, "process.exit": self._exit, "plan": self.plans.append,
-            "fault": self._tell, "drop": self._drop, "activation": self.activations.append,
+            "fault": self._tell, "drop": self._tell, "activation": self.activations.append,
             "log": self._log, "span.begin": self._span, "span.end": self._span,
         }  # fmt: skip
 
-    def feed(self, entry: Entry) -> None:
-        """Take the next record. Records of one file come in their order."""
-        place, record = entry
-        if place != self._place:
-            self._close_range()
-            self._place, self._from = place, record.n
-        self._latest = record
-        trace_id = record.trace_id
-        if trace_id is not None and trace_id != self._trace_id:
-            self._trace_id = trace_id
-            if len(self.trace_ids) < _KEPT_TRACES:
-                self.trace_ids[trace_id] = None
-        handler = self._handlers.get(record.event)
-        if handler is not None:
+    @property
+    def total(self) -> int:
+        """How many steps are on record."""
+        return len(self.parents)
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Take all records. Records of one file come in their order."""
+        handlers, trace_id = self._handlers, None  # a loop without calls of its own: it may be a million records
+        place, latest = "", None
+        for entry in entries:
+            record = entry[1]
+            if entry[0] != place:
+                self._close_range(place, latest)
+                place, self._from = entry[0], record.n
+            latest = record
+            if record.trace_id is not None and record.trace_id != trace_id:
+                trace_id = record.trace_id
+                if len(self.trace_ids) < _KEPT_TRACES:
+                    self.trace_ids[trace_id] = None
+            handler = handlers.get(record.event, self._tell)
             handler(entry)
-        else:
-            self._tell(entry)
+        self._close_range(place, latest)
 
     def finish(self, source: Source) -> None:
-        """Say that all records were fed, and fetch the ancestors of what is kept, where they were let go."""
-        self._close_range()
-        missing = {up for held in (*self.failures.values(), *self.open.values()) for up in self.ancestors(held.id)}
-        missing -= self.kept.keys()
+        """Say that all records were taken, and fetch the ancestors of what is kept, where they were let go."""
+        self.kept |= self.loud
+        missing = {up for step in (*self.failures, *self.open) for up in self.ancestors(step)} - self.kept.keys()
         if missing:
             self._fetch(source, missing)
         self.kept |= self.open
@@ -119,22 +126,19 @@ class Fold:
             else:
                 held.end = held.end or entry
 
-    def _close_range(self) -> None:
-        if self._place:
-            latest = self._latest
-            assert latest is not None
-            low, high = self.ranges.get(self._place, (self._from, latest.n))
-            self.ranges[self._place] = min(low, self._from), max(high, latest.n)
+    def _close_range(self, place: str, latest: Record | None) -> None:
+        if latest is not None:
+            low, high = self.ranges.get(place, (self._from, latest.n))
+            self.ranges[place] = min(low, self._from), max(high, latest.n)
             if self.last is None or latest.mono_ns >= self.last.mono_ns:
                 self.last = latest
 
-    def _begun(self, held: Held, record: Record) -> None:
-        step_id, parent, kind = record.span_id or "", record.parent_span_id, record.kind or "?"
-        self.total += 1
+    def _begun(self, step_id: str, held: Held, record: Record) -> None:
+        parent = record.parent_span_id
         self.parents[step_id] = parent
         if record.status != "skipped":
-            self.parents_of_kind[kind].add(parent)
-        if self.total <= self.keep:
+            self.parents_of_kind[record.kind or "?"].add(parent)
+        if len(self.parents) <= self.keep:
             self.kept[step_id] = held
 
     def _step_begin(self, entry: Entry) -> None:
@@ -142,10 +146,9 @@ class Fold:
         step_id = record.span_id or ""
         if step_id in self.parents:
             return  # a duplicated line, which the integrity tells
-        held = Held(entry)
-        self.open[step_id] = held
-        self._begun(held, record)
-        if record.parent_span_id not in self.parents and len(self.roots) < _KEPT_ROOTS:
+        self.open[step_id] = held = Held(entry)
+        self._begun(step_id, held, record)
+        if len(self.roots) < _KEPT_ROOTS and record.parent_span_id not in self.parents:
             self.roots.append(held)
 
     def _step_end(self, entry: Entry) -> None:
@@ -157,32 +160,41 @@ class Fold:
                 return
             held = Held()
             self.orphan_ends.add(entry)
-            self._begun(held, record)
+            self._begun(step_id, held, record)
         held.end = entry
-        self._ended(held, record, self.parents[step_id])
+        self._ended(step_id, held, record)
 
     def _instant(self, entry: Entry) -> None:
         record = entry[1]
-        if (record.span_id or "") in self.parents:
+        step_id = record.span_id or ""
+        if step_id in self.parents:
             return
         held = Held(None, entry)
-        self._begun(held, record)
-        self._ended(held, record, record.parent_span_id)
+        self._begun(step_id, held, record)
+        self._ended(step_id, held, record)
 
-    def _ended(self, held: Held, record: Record, parent: str | None) -> None:
+    def _ended(self, step_id: str, held: Held, record: Record) -> None:
         kind, status = record.kind or "?", record.status or "?"
         if status == "skipped":
-            self.skips[kind, record.detail].add(held.end or ("", record))
-            self.skipped_under[kind].add(parent)
+            self._skipped(kind, (held.end or ("", record)), self.parents[step_id])
             return
         self.ran[kind][status] += 1
+        if status == "completed" and not self.recoveries.waiting:
+            return  # nearly all there are
         if status in FAILURES:
-            self.kept[held.id] = held
+            self.failures.pop(self.loud.put(step_id, held) or "", None)
             if kind not in NOT_COUNTED:
-                self.failures[held.id] = held
-                self.recoveries.failed(held, parent)
-        elif self.recoveries.waiting and self.recoveries.completed(held, parent):
-            self.kept[held.id] = held
+                self.failures[step_id] = held
+                self.recoveries.failed(held, self.parents[step_id])
+        elif self.recoveries.completed(held, self.parents[step_id]):
+            self.kept[step_id] = held
+
+    def _skipped(self, kind: str, entry: Entry, parent: str | None) -> None:
+        reason = (kind, entry[1].detail)
+        if reason not in self.skips and len(self.skips) >= _KEPT_REASONS:
+            reason = (kind, "other reasons")
+        self.skips[reason].add(entry)
+        self.skipped_under[kind].add(parent)
 
     def _run_begin(self, entry: Entry) -> None:
         if self.run_begin is None:
@@ -195,11 +207,9 @@ class Fold:
             self.closed.add(entry[0])
 
     def _writer_begin(self, entry: Entry) -> None:
-        payload = entry[1].payload or {}
         self.writers.append(entry)
-        before = str(payload.get("predecessor") or "")
-        day = entry[0].rpartition("/")[0]
-        self.processes[entry[0]] = process_name(payload) or self.processes.get(f"{day}/{before.rpartition('/')[2]}")
+        before = predecessor_of(entry)
+        self.processes[entry[0]] = process_name(entry[1].payload or {}) or self.processes.get(before or "")
 
     def _writer_end(self, entry: Entry) -> None:
         self.closed.add(entry[0])
@@ -207,12 +217,8 @@ class Fold:
     def _exit(self, entry: Entry) -> None:
         self.exit = entry
 
-    def _drop(self, entry: Entry) -> None:
-        count = (entry[1].payload or {}).get("count")
-        self.dropped += count if isinstance(count, int) else 0
-        self._tell(entry)
-
     def _tell(self, entry: Entry) -> None:
+        self.told_total += 1
         if len(self.told) < _KEPT_WARNINGS:
             self.told.append(entry)
 
@@ -226,6 +232,7 @@ class Fold:
     def _span(self, entry: Entry) -> None:
         span_id = entry[1].span_id or ""
         held = self.spans.get(span_id)
+        self.spans_total += entry[1].event == "span.begin" or (held is None and len(self.spans) < _KEPT_SPANS)
         if held is None:
             if len(self.spans) >= _KEPT_SPANS:
                 return
@@ -242,10 +249,15 @@ def process_name(payload: dict[str, Any]) -> str | None:
     return str(name).rpartition("/")[2].removesuffix(".json") if name else None
 
 
+def predecessor_of(entry: Entry) -> str | None:
+    """Return the place of the segment that a ``writer.begin`` goes on from; None when it is its writer's first."""
+    name = (entry[1].payload or {}).get("predecessor")
+    return f"{entry[0].rpartition('/')[0]}/{str(name).rpartition('/')[2]}" if name else None
+
+
 def fold(source: Source, keep: int = KEPT_STEPS) -> Fold:
     """Return what the records of ``source`` amount to."""
     state = Fold(keep)
-    for entry in source():
-        state.feed(entry)
+    state.take(source())
     state.finish(source)
     return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from codeintel_obs.ledger.verifier import SPANS
 from codeintel_obs.report.entries import Entry, Held, cite
 from codeintel_obs.report_model import (
     ChainEntry,
@@ -103,8 +104,23 @@ def warnings_of(state: Fold, basis: Basis | None) -> list[Told]:
     if basis is not None and basis.error is not None and basis.error.id is None:
         message = "the exception that ended the run carries no id: it cannot be followed to the step that raised it"
         told.append(Told(message=message, evidence=basis.evidence))
-    clash = _clock(state)
-    return [*told, *clash]
+    return [*told, *_left_out(state), *_clock(state)]
+
+
+def _left_out(state: Fold) -> list[Told]:
+    """Tell what a report leaves out of a run that has too much of it; the counts elsewhere are of all."""
+    told = []
+    if state.loud.omitted:
+        kept = len(state.loud) // 2
+        message = (
+            f"{state.loud.omitted:,} failures between the first and the last {kept:,} are counted and not followed"
+        )
+        told.append(message)
+    if state.told_total > len(state.told):
+        told.append(f"{state.told_total - len(state.told):,} more faults and drops are on record")
+    if state.spans_total > len(state.spans):
+        told.append(f"{state.spans_total - len(state.spans):,} more spans of others are on record")
+    return [Told(message=message, evidence=_ranges(state)) for message in told]
 
 
 def _ranges(state: Fold) -> list[str]:
@@ -116,9 +132,13 @@ def _words(entry: Entry) -> str:
     payload = record.payload or {}
     if record.event == "drop":
         count, reason = payload.get("count", "some"), payload.get("reason", "no reason told")
-        return f"{count} records could not be written: {reason}"
+        if payload.get("sink"):
+            return f"{count} events did not reach the sink {payload['sink']}: {reason}; this ledger has them"
+        what = "spans of others were not recorded" if payload.get("what") == SPANS else "records could not be written"
+        return f"{count} {what}: {reason}"
     if record.event == "fault":
         message = f"an error of the recorder: {payload.get('type')} in {payload.get('where')}"
+        message += f" at {payload['at']}" if payload.get("at") else ""
         aside = f"; put aside: {payload['put_aside']}" if payload.get("put_aside") else ""
         return f"{message}: {payload['message']}{aside}" if payload.get("message") else message + aside
     return f"a record of an unknown event: {record.event}"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from codeintel_obs.report.command import report_command
+from codeintel_obs.report.fold import FAILURES, NOT_COUNTED
 from codeintel_obs.report.tree import line, rows
-from codeintel_obs.report.words import clip, duration, moment, plain, plural, signal_name
+from codeintel_obs.report.words import clip, counted, duration, moment, plain, plural, signal_name, wrapped
 from codeintel_obs.report_model import ReportStep, RunReport, StopReason
 
 _LEAST: Final = 60
 _TREE_LINES: Final = 300
 _LIST_LINES: Final = 12
 _ID: Final = 8
+_ROOM: Final = 20
+_MESSAGE_LINES: Final = 12
+_FEW_LINES: Final = 3
+_GOING_ON: Final = frozenset({"interrupted", "in_progress", "unknown"})
 
 WORDS: Final = {
     "completed": "COMPLETED", "failed": "FAILED", "timed_out": "TIMED OUT", "interrupted": "INTERRUPTED",
@@ -22,8 +28,11 @@ WORDS: Final = {
 def render(report: RunReport, width: int = 100) -> str:
     """Return ``report`` as lines of at most ``width`` characters; where more is to be read stands last, uncut."""
     width = max(width, _LEAST)
-    sections = (_head(report, width), _stop(report), _in_flight(report), _tree(report, width), _ran(report),
-                _absent(report), _failures(report), _logs(report), _own(report), _ground(report))  # fmt: skip
+    going_on = report.outcome in _GOING_ON  # then where it was is the answer, else a remark
+    above, below = (_in_flight(report), []) if going_on else ([], _in_flight(report))
+    sections = (_head(report, width), _stop(report, width), above, _tree(report, width), below, _ran(report), _absent(report),
+                _handled_failures(report, width), _other_failures(report, width), _spans(report), _logs(report), _own(report),
+                _ground(report))  # fmt: skip
     # most of what is cited stands in one file: its lines are told as #n
     own = "/".join((report.ledger_path or "?").split("/")[-2:])
     text = [[clip(each.replace(f"{own}:", "#"), width) for each in section] for section in sections if section]
@@ -31,16 +40,22 @@ def render(report: RunReport, width: int = 100) -> str:
     return "\n\n".join("\n".join(section) for section in text) + "\n"
 
 
-def verdict(report: RunReport) -> str:
-    """Return the one line that says how the run went, what stopped it, and where."""
-    return f"{WORDS[report.outcome]}  {_because(report)}"
+def verdict(report: RunReport, width: int = 1_000) -> str:
+    """Return the one line that says how the run went, what stopped it, and where; a long message is cut, not the place."""
+    word = WORDS[report.outcome]
+    return f"{word}  {because(report, width - len(word) - 2)}"
 
 
-def _because(report: RunReport) -> str:
+def because(report: RunReport, width: int) -> str:
+    """Return what a verdict says after its word, in at most ``width`` characters."""
     stop = report.stopped_because
     if stop is not None:
-        return _reason(stop)
-    where = ", ".join(plain(step.kind) for step in _innermost(report)[:3])
+        return _reason(stop, width)
+    return clip(_without_stop(report), width)
+
+
+def _without_stop(report: RunReport) -> str:
+    where = ", ".join(counted([plain(step.kind) for step in _innermost(report)])[:3])
     if report.outcome == "interrupted":
         number = report.exit.signal if report.exit else None
         by = f"by {signal_name(number)}" if number else "without an end on record"
@@ -52,16 +67,24 @@ def _because(report: RunReport) -> str:
         return f"{steps}; nobody witnessed its exit code"
     if report.outcome == "unknown":
         return f"{steps}; what is on record does not say how it ended"
-    failed = sum(counts.get(each, 0) for counts in report.ran.values() for each in ("failed", "timed_out"))
-    handled = f", {plural(failed, 'failure')} handled" if failed else ", no failure"
-    return f"{steps}{handled if report.outcome == 'completed' else ''}"
+    return f"{steps}{_handled(report) if report.outcome == 'completed' else ''}"
 
 
-def _reason(stop: StopReason) -> str:
+def _handled(report: RunReport) -> str:
+    ran = (counts for kind, counts in report.ran.items() if kind not in NOT_COUNTED)
+    failed = sum(counts.get(each, 0) for counts in ran for each in FAILURES)
+    handled = len(report.handled_failures)
+    if failed == handled:
+        return f", {plural(failed, 'failure')} handled" if failed else ", none failed" * bool(report.steps_total)
+    return f", {plural(failed, 'failure')}, {handled:,} of them known to be handled"
+
+
+def _reason(stop: StopReason, width: int) -> str:
     what = plain(stop.error_type or "")
     message = plain(stop.message or "")
     told = f"{what}: {message}" if what and message else what or message or "no reason on record"
-    return f"{told}  in {plain(stop.kind)}" if stop.kind else told
+    place = f"  in {plain(stop.kind)}" if stop.kind else ""
+    return clip(f"{clip(told, max(_ROOM, width - len(place)))}{place}", width)
 
 
 def _head(report: RunReport, width: int) -> list[str]:
@@ -69,23 +92,23 @@ def _head(report: RunReport, width: int) -> list[str]:
     attempt = f" · attempt {report.attempt} of {report.attempts}" if report.attempts > 1 else ""
     raw = [f"as given: {plain(report.raw_run_id)}"] if report.raw_run_id else []
     return [
-        clip(verdict(report), width),
+        verdict(report, width),
         f"{name} · {plain(report.run_id)}{attempt}",
         f"{moment(report.started_at)} · {duration(report.duration_ns)} · {plural(report.steps_total, 'step')}",
         *raw,
     ]
 
 
-def _stop(report: RunReport) -> list[str]:
+def _stop(report: RunReport, width: int) -> list[str]:
     stop = report.stopped_because
     if stop is None:
         return []
     lines = ["Stopped because"]
     if stop.error_type:
         said = "(message not kept)" if stop.message is None else stop.message
-        lines.append(f"  {plain(stop.error_type)}{': ' if said else ''}{plain(said)}")
+        lines += wrapped(f"{plain(stop.error_type)}{': ' if said else ''}{plain(said)}", width, "  ", _MESSAGE_LINES)
     elif stop.message:
-        lines.append(f"  {plain(stop.message)}")
+        lines += wrapped(plain(stop.message), width, "  ", _MESSAGE_LINES)
     if stop.step:
         lines.append(f"  first raised in {plain(stop.kind)} [{stop.step[:_ID]}]" if stop.error_type
                      else f"  told by {plain(stop.kind)} [{stop.step[:_ID]}]")  # fmt: skip
@@ -115,7 +138,9 @@ def _in_flight(report: RunReport) -> list[str]:
     if not report.in_flight:
         return []
     innermost = _innermost(report)
-    lines = [f"In flight: {plural(len(report.in_flight), 'step')} began and did not end; innermost"]
+    count = plural(len(report.in_flight), "step")
+    lines = [f"In flight: {count} began and did not end; innermost" if report.outcome in _GOING_ON
+             else f"Still open when the run ended: {count}; innermost"]  # fmt: skip
     lines += [f"  {plain(step.kind)} [{step.id[:_ID]}] since {moment(step.started_at)}  {', '.join(step.evidence)}"
               for step in innermost[:_LIST_LINES]]  # fmt: skip
     return lines + _rest(len(innermost))
@@ -162,28 +187,60 @@ def _absent(report: RunReport) -> list[str]:
     return lines + _rest(len(report.did_not_run))
 
 
-def _failures(report: RunReport) -> list[str]:
-    lines: list[str] = []
+def _handled_failures(report: RunReport, width: int) -> list[str]:
     by_id = {step.id: step for step in report.steps}
-    recovered = {each.failed: each for each in report.recovered}
-    for step_id in report.handled_failures[:_LIST_LINES]:
-        step = by_id.get(step_id)
-        if step is None:
-            continue
-        error = f"  {plain(step.error.type)}: {plain(step.error.message or '')}" if step.error else ""
-        then = "; a later one completed" if step_id in recovered else ""
-        lines.append(f"  {plain(step.kind)} [{step_id[:_ID]}] {_cited(step.evidence)}{error}{then}")
-    if not lines:
-        return []
-    return [f"Handled failures ({len(report.handled_failures)})", *lines, *_rest(len(report.handled_failures))]
+    steps = [by_id[each] for each in report.handled_failures if each in by_id]
+    recovered = {each.failed for each in report.recovered}
+    return _failures("Handled failures", steps, len(report.handled_failures), recovered, width)
+
+
+def _other_failures(report: RunReport, width: int) -> list[str]:
+    """Return the failures that neither stopped the run nor are known to have gone nowhere."""
+    stop = report.stopped_because
+    on_the_way = {raised.error_id for raised in stop.trail} if stop else set()
+    told = {*report.handled_failures, stop.step if stop else None}
+    steps = [
+        step
+        for step in report.steps
+        if step.status in FAILURES and step.kind not in NOT_COUNTED and step.id not in told
+        and not (step.error and step.error.id in on_the_way)
+    ]  # fmt: skip
+    return _failures("Failures of which it is not known whether they were handled", steps, len(steps), set(), width)
+
+
+def _failures(head: str, steps: list[ReportStep], count: int, recovered: set[str], width: int) -> list[str]:
+    lines: list[str] = []
+    for step in steps[:_LIST_LINES]:
+        then = "; a later one completed" if step.id in recovered else ""
+        lines.append(f"  {plain(step.kind)} [{step.id[:_ID]}] {_cited(step.evidence)}{then}")
+        if step.error:
+            message = plain(step.error.message or "")
+            lines += wrapped(f"{plain(step.error.type)}{': ' if message else ''}{message}", width, "    ", _FEW_LINES)
+        elif step.detail:
+            lines.append(f"    {plain(step.detail)}")
+    return [f"{head} ({count:,})", *lines, *_rest(count)] if lines else []
 
 
 def _logs(report: RunReport) -> list[str]:
     if not report.logs_total:
         return []
     loud = [log for log in report.logs if log.level in {"WARNING", "ERROR", "CRITICAL"}]
-    lines = [f"  {log.level} {plain(log.logger)}: {plain(log.text or '(text not kept)')}" for log in loud[:_LIST_LINES]]
+    lines = [
+        f"  {_cited(log.evidence)}  {plain(log.level)} {plain(log.logger)}: {plain(log.text or '(text not kept)')}"
+        for log in loud[:_LIST_LINES]
+    ]
     return [f"Logs: {plural(report.logs_total, 'record')}", *lines, *_rest(len(loud))]
+
+
+def _spans(report: RunReport) -> list[str]:
+    if not report.spans_total:
+        return []
+    lines = []
+    for span in report.spans[:_LIST_LINES]:
+        end = "not ended" if span.duration_ns is None else duration(span.duration_ns)
+        failed = "  FAILED" if span.status == "error" else ""
+        lines.append(f"  {plain(span.payload.get('name') or span.id[:_ID])}{failed}  {end}  {_cited(span.evidence)}")
+    return [f"Spans of others: {report.spans_total:,}", *lines, *_rest(report.spans_total)]
 
 
 def _own(report: RunReport) -> list[str]:
@@ -204,14 +261,26 @@ def _ground(report: RunReport) -> list[str]:
     state = {True: "complete", False: "NOT complete", None: "completeness unknown"}[facts.complete]
     lines = [f"Ledger: {state}, {found}{': ' + ', '.join(words) if words else ''}"]
     lines += [f"  {noun}: {_cited(evidence)}" for evidence, noun in broken if evidence]
-    return lines
+    return lines + _writers(report)
+
+
+def _writers(report: RunReport) -> list[str]:
+    """Say which files are not closed, where that is what stands in the way of a complete ledger."""
+    if report.integrity.complete:
+        return []
+    words = {True: "is still writing", None: "has not closed its file, and whether it lives cannot be known from here"}
+    waiting = [each for each in report.processes if not each.closed and each.alive in words]
+    return [f"  pid {each.pid} on {plain(each.host)} {words[each.alive]}  {_cited(each.evidence)}"
+            for each in waiting[:_LIST_LINES]]  # fmt: skip
 
 
 def _where_more_is(report: RunReport) -> list[str]:
     """Return what is meant to be copied, and so is never cut: the ledger's path and a command."""
-    attempt = f" --attempt {report.attempt}" if report.attempts > 1 else ""
+    found = (report.ledger_path or "").partition("/telemetry/runs/")
+    attempt = report.attempt if report.attempts > 1 else None
+    command = report_command(report.run_id, found[0] if found[1] else None, attempt, "--format", "json")
     path = [f"  #n is record n of {plain(report.ledger_path)}"] if report.ledger_path else []
-    return [*path, f"  all of it: codeintel-obs report {plain(report.run_id)}{attempt} --format json"]
+    return [*path, f"  all of it: {plain(command)}"]
 
 
 def _cited(evidence: list[str]) -> str:

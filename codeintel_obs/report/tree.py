@@ -85,6 +85,8 @@ def line(row: Row, width: int) -> str:
         left += f"  {plain(step.error.type)}"
     elif step.detail:
         left += f"  ({plain(step.detail)})"
+    if step.late:
+        left += "  (ended after the run)"
     time = duration(step.duration_ns) if step.duration_ns is not None else ""
     room = width - len(left) - _TIME_WIDTH - 4
     payload = few_of(step.payload, room) if room > _TIME_WIDTH else ""

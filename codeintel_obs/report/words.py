@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import textwrap
+from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
@@ -52,6 +54,18 @@ def clip(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
 
 
+def counted(names: list[str]) -> list[str]:
+    """Return each name once, in its order, with how often it was there: ``git.process``, ``3 git.process``."""
+    return [name if count == 1 else f"{count:,} {name}" for name, count in Counter(names).items()]
+
+
+def wrapped(text: str, width: int, indent: str, most: int) -> list[str]:
+    """Return ``text`` in lines of at most ``width`` characters, the second on further indented; the last shows a cut."""
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", max_lines=most, placeholder=" …"
+    )
+
+
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """Return ``1 step``, ``2 steps``."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
@@ -66,10 +80,10 @@ def signal_name(number: int) -> str:
 
 
 def few_of(payload: dict[str, Any], width: int, keys: int = 6) -> str:
-    """Return some of a payload, scalars only: ``k=10 nq=1 index_type=IndexFlatL2``."""
+    """Return some of a payload, scalars only, and no hashes: ``k=10 nq=1 index_type=IndexFlatL2``."""
     parts: list[str] = []
     for key, value in payload.items():
-        if isinstance(value, (dict, list)) or value is None or value == "":
+        if isinstance(value, (dict, list)) or value is None or value == "" or key.endswith("_sha256"):
             continue
         text = clip(plain(value), 40)
         parts.append(f"{plain(key)}={text!r}" if " " in text else f"{plain(key)}={text}")

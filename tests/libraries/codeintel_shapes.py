@@ -33,6 +33,13 @@ def caller_locals(name):
     return sys._getframe(1).f_locals[name]
 
 
+def callers(depth):
+    """Return the names of the code of the ``depth`` frames above."""
+    import sys
+
+    return [sys._getframe(level).f_code.co_name for level in range(1, depth + 1)]
+
+
 def raises(exc):
     raise exc
 
@@ -255,3 +262,17 @@ async def send_async(headers):
 
 def log(text):
     return text
+
+
+async def warn_in_coroutine():
+    warnings.warn("shapes grow old", DeprecationWarning, stacklevel=2)
+
+
+def warn_in_generator():
+    warnings.warn("shapes grow old", DeprecationWarning, stacklevel=2)
+    yield 1
+
+
+async def warn_in_async_generator():
+    warnings.warn("shapes grow old", DeprecationWarning, stacklevel=2)
+    yield 1

@@ -18,11 +18,12 @@ def _start() -> None:
 def _run_shadowed() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     from importlib.machinery import PathFinder
-    from importlib.util import module_from_spec
 
     others = [path for path in sys.path if os.path.abspath(path or ".") != here]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
+        from importlib.util import module_from_spec
+
         module = module_from_spec(spec)
         sys.modules["sitecustomize"] = module
         spec.loader.exec_module(module)

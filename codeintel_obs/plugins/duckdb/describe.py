@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from codeintel_obs import semconv
 from codeintel_obs.beside import Beside
+from codeintel_obs.plugins.duckdb import row_counts
 from codeintel_obs.plugins.duckdb.sql import facts
 from codeintel_obs.steps import Call
 
@@ -82,6 +83,11 @@ def query(call: Call) -> Payload:
     return said
 
 
+def execute(call: Call) -> Payload:
+    call.notes = row_counts.begin(of_connection(call))
+    return query(call)
+
+
 def relation_query(call: Call) -> Payload:
     """Describe ``relation.query(name, sql)``, and ``duckdb.query_df(frame, name, sql)``."""
     at = 0 if "." in call.name else 1
@@ -113,10 +119,25 @@ def queried(call: Call, result: Any) -> Payload:
     if _is(result, "DuckDBPyRelation"):
         handed_on(call, result)
         return {"result": "relation"}
-    if not _is(result, "DuckDBPyConnection"):
-        return {}
-    affected = result.rowcount  # a number that the connection keeps: -1 where it has none
-    return {"result": "connection", "affected": affected} if affected >= 0 else {"result": "connection"}
+    return {"result": "connection"} if _is(result, "DuckDBPyConnection") else {}
+
+
+def executed(call: Call, result: Any) -> Payload:
+    said = queried(call, result)
+    if said.get("result") == "connection":
+        said["affected"] = row_counts.read(call.notes, result)
+    counted(call)
+    return said
+
+
+def append(call: Call) -> Payload:
+    call.notes = row_counts.begin(of_connection(call))
+    return _about(call, table=_text(call.arg(0, "table_name")))
+
+
+def counted(call: Call, _result: Any = None) -> None:
+    """End the turn of a call that leaves a row count, whether it returned or raised."""
+    row_counts.end(call.notes, of_connection(call))
 
 
 def _is(thing: Any, name: str) -> bool:

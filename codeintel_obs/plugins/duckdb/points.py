@@ -65,7 +65,8 @@ def _connections() -> Iterator[Point]:
 
 def _queries() -> Iterator[Point]:
     runs = {"before": told.query, "after": told.queried}
-    yield from _points(_EITHER, "query", "execute executemany", **runs, **_LEADS_CONNECTION)
+    counts = {"before": told.execute, "after": told.executed, "failed": told.counted}
+    yield from _points(_EITHER, "query", "execute executemany", **counts, **_LEADS_CONNECTION)
     yield from _points(_EITHER, "query", "sql query from_query", **runs, leads=told.to_result)
     over = {"before": told.relation_query, "after": told.queried, "leads": told.to_result}
     yield from _points(_RELATION, "query", "query", **over, **_OF_RELATION)
@@ -127,8 +128,8 @@ def _terminals() -> Iterator[Point]:
 
 
 def _others() -> Iterator[Point]:
-    table = told.on_argument("table_name", "table")
-    yield from _points(_EITHER, "append", "append", before=table, **_LEADS_CONNECTION)
+    counts = {"before": told.append, "after": told.counted, "failed": told.counted}
+    yield from _points(_EITHER, "append", "append", **counts, **_LEADS_CONNECTION)
     opens = {"leads": told.to_result, "after": told.handed_on}
     yield from _points(_EITHER, "appender", "appender?", before=told.on_argument("table", "table"), **opens)
     yield from _points(_EITHER, "appender", "query_appender?", before=told.appended_query, **opens)

@@ -26,7 +26,7 @@ _QUOTED: Final = (
     r"[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)"
     r"|'(?:[^']|'')*(?:'|\Z)"
     r'|"(?:[^"]|"")*(?:"|\Z)'
-    r"|\$(?P<tag>(?:[A-Za-z_]\w{0,63})?)\$.*?(?:\$(?P=tag)\$|\Z)"
+    r"|\$(?P<tag>(?:[^\W\d]\w{0,63})?)\$.*?(?:\$(?P=tag)\$|\Z)"
 )
 _COMMENT: Final = r"--[^\n]*|/\*.*?(?:\*/|\Z)"
 _TOKEN: Final = re.compile(
@@ -35,14 +35,25 @@ _TOKEN: Final = re.compile(
 _LITERAL: Final = re.compile(_QUOTED, re.DOTALL)
 
 _SECRETIVE: Final = re.compile(r"secret|password|passwd|token|credential|key|attach", re.IGNORECASE)
-# in these statements every literal may be a credential; the words need not stand together
+# in these statements anything may be a credential, quoted or not; the words need not stand together
 _TAKES_SECRETS: Final = (re.compile(r"\bcreate\b", re.IGNORECASE), re.compile(r"\bsecret\b", re.IGNORECASE))
 _KEY_PRAGMA: Final = re.compile(r"\badd_parquet_key\b", re.IGNORECASE)
 # bounded runs: a text is hostile input, and may be one word of a megabyte
-_SECRET_OPTION: Final = re.compile(
-    r"(?P<name>(?:secret|password|passwd|token|credential|key)\w{0,64}['\"]?[\s=:,(\[]{0,16})" + f"(?:{_QUOTED})",
+# and each comment has one end only, or a text of many would be read in as many ways as they can be joined
+_SHORT_COMMENT: Final = r"--[^\n]{0,256}\n|/\*(?:[^*]|\*(?!/)){0,256}\*/"
+_BETWEEN: Final = rf"(?:[\s=:,(\[]|\bto\b|{_SHORT_COMMENT}){{0,16}}"
+_NAME: Final = r"(?:secret|password|passwd|token|credential|key)\w{0,64}['\"]?"
+# its value is an expression, with words and operators: up to the end of the statement
+_SECRET_SETTING: Final = re.compile(
+    rf"(?P<name>\b(?:set|pragma)\b(?:[\s\w.\"]|{_SHORT_COMMENT}){{1,128}}?{_NAME})"
+    rf"(?:{_QUOTED}|{_COMMENT}|[^;])+",
     re.IGNORECASE | re.DOTALL,
 )
+# a connection string within a literal doubles its quotes
+_VALUE: Final = rf"(?:''[^']{{1,512}}''|{_QUOTED})"
+_SECRET_OPTION: Final = re.compile(rf"(?P<name>{_NAME}{_BETWEEN}){_VALUE}", re.IGNORECASE | re.DOTALL)
+_TAKES_WORDS: Final = re.compile(r"\b(?:attach|copy)\b", re.IGNORECASE)
+_SECRET_WORD: Final = re.compile(rf"(?P<name>{_NAME}{_BETWEEN})(?:{_VALUE}|\b\w+)", re.IGNORECASE | re.DOTALL)
 MASK: Final = "'[redacted]'"
 
 
@@ -95,9 +106,15 @@ def first_words(text: str) -> list[str]:
 
 
 def without_secrets(text: str) -> str:
-    """Return ``text`` without the literals that DuckDB takes credentials in."""
+    """Return ``text`` without what DuckDB takes credentials in: literals, and the bare words that it takes as such.
+
+    What is left of a ``CREATE SECRET`` ends at its first parenthesis, with all that follows it in the text.
+    """
     if not _SECRETIVE.search(text):
         return text
     if all(word.search(text) for word in _TAKES_SECRETS) or _KEY_PRAGMA.search(text):
-        return _LITERAL.sub(MASK, text)
-    return _SECRET_OPTION.sub(rf"\g<name>{MASK}", text)
+        head, opened, _ = text.partition("(")
+        return _LITERAL.sub(MASK, head) + (f"({MASK}" if opened else "")
+    known = _SECRET_SETTING.sub(rf"\g<name> {MASK}", text)
+    options = _SECRET_WORD if _TAKES_WORDS.search(known) else _SECRET_OPTION
+    return options.sub(rf"\g<name>{MASK}", known)
