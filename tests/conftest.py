@@ -1,10 +1,10 @@
-"""What all tests share: the public fixtures and the conformance kit, loaded as a plugin's author would load them."""
+"""What all tests share: the public fixtures and the conformance kit, as a plugin's author loads them, and real servers."""
 
 from importlib.util import find_spec
 
 from in_torch import FILES
 
-pytest_plugins = ["codeintel_obs.testing"]
+pytest_plugins = ["codeintel_obs.testing", "rev_served"]
 
 # What needs torch runs in an environment of its own: tests/test_in_torch.py makes it and says so.
 collect_ignore = [] if find_spec("sentence_transformers") else list(FILES)

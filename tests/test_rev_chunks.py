@@ -5,7 +5,8 @@ import textwrap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeintel_rev.indexing.chunks import LINES_PER_CHUNK, chunk_file
+from codeintel_rev.indexing.chunks import chunk_file
+from codeintel_rev.indexing.outline import LINES_PER_CHUNK
 
 SOURCE = textwrap.dedent('''\
     """A module."""
@@ -77,7 +78,7 @@ def test_comments_belong_to_the_definition_below():
         ("method", "A.g", 6, 8),
         ("body", "A", 9, 9),
     ]
-    assert [c.embedded_text for c in chunks[1::2]] == ["A.f\n    def f(self): ...", "    y = 2"]
+    assert [c.embedded_text for c in chunks[1::2]] == ["a f\n    def f(self): ...", "    y = 2"]
 
 
 def test_the_text_of_a_chunk_is_its_lines():

@@ -11,7 +11,7 @@ import time
 import git
 import pytest
 
-from codeintel_rev.cli import main, program
+from codeintel_rev.cli import index, main
 from codeintel_rev.cli.progress import Lines
 
 FILES = {
@@ -67,7 +67,7 @@ def test_search_prints_place_ranks_snippet_and_footer(repo, capsys):
     told = re.sub(r"\d+ (ms|seconds)|\(\d+\.\d+\)|[0-9a-f]{12}|/\S+/nowhere", "N", out)
     assert told.splitlines() == [
         "1. pay.py:1-2  function charge_card",
-        "   score 0.0164  bm25 #1 N",
+        "   score 0.0955  bm25 #1 N",
         "       1 | def charge_card(number, amount):",
         "       2 |     return gateway.charge(number, amount)",
         "",
@@ -82,13 +82,15 @@ def test_search_as_json(repo, capsys):
     """Small by default: a snippet, no vectors, no lists of candidates."""
     assert main(["search", "charge card", "--repo", str(repo), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert list(answer) == ["schema", "query", "k", "hits", "index", "channels", "degraded"]
+    assert list(answer) == ["schema", "query", "k", "hits", "index", "query_kind", "seconds", "channels", "degraded"]
     assert answer["schema"] == "codeintel_rev.answer/1"
     hit = answer["hits"][0]
     assert (hit["path"], hit["start_line"], hit["channels"]["bm25"]["rank"]) == ("pay.py", 1, 1)
     assert [(c["channel"], c["status"], c["found"]) for c in answer["channels"]] == [
         ("semantic", "skipped", 0),
         ("bm25", "ran", 1),
+        ("splade", "skipped", 0),
+        ("exact", "skipped", 0),
     ]
     assert (answer["degraded"][0]["channel"], answer["index"]["commits_behind"]) == ("semantic", 0)
 
@@ -147,7 +149,7 @@ def test_each_failure_is_one_line_and_its_exit_code(repo, tmp_path, capsys, argu
 
 def test_an_unexpected_error_is_one_line_unless_asked(repo, capsys, monkeypatch):
     """A hand-written command that fails as none of ours is known to; CODEINTEL_REV_DEBUG=1 shows where."""
-    monkeypatch.setitem(program._COMMANDS, "index", lambda _: {}["gone"])
+    monkeypatch.setattr(index, "run", lambda _: {}["gone"])
     assert main(["index", str(repo)]) == 1
     told = "codeintel-rev: unexpected KeyError: 'gone'. CODEINTEL_REV_DEBUG=1 shows where\n"
     assert capsys.readouterr().err == told

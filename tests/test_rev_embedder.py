@@ -27,13 +27,6 @@ def embedder(own_settings):
     return MiniLMEmbedder.load(own_settings)
 
 
-def vectors_of(embedder, texts):
-    made = np.empty((len(texts), embedder.dim), np.float32)
-    for places, vectors in embedder.batches(texts):
-        made[places] = vectors
-    return made
-
-
 class Reference:
     """BERT in numpy, straight from the safetensors file: nothing shared with the graph but the weights."""
 
@@ -83,7 +76,7 @@ class Reference:
 def test_vectors_equal_a_numpy_forward_pass(embedder, own_settings):
     """Each text of a mixed batch has the vector that the published weights define: cosine above 0.9999."""
     reference = Reference(prepared_files(own_settings).graph.parent / WEIGHTS)
-    made = vectors_of(embedder, TEXTS)
+    made = embedder.embed(TEXTS)
     for text, vector in zip(TEXTS, made, strict=True):
         expected = reference.embed(embedder._tokenizer.encode(text).ids)
         assert float(vector @ expected) > 0.9999
@@ -93,22 +86,22 @@ def test_vectors_equal_a_numpy_forward_pass(embedder, own_settings):
 def test_similarities_are_the_published_ones(embedder):
     """The figures of the model's own card, to three digits."""
     texts = ["That is a happy person", "That is a happy dog", "That is a very happy person", "Today is a sunny day"]
-    made = vectors_of(embedder, texts)
+    made = embedder.embed(texts)
     np.testing.assert_allclose(made[1:] @ made[0], [0.695, 0.943, 0.257], atol=5e-4)
 
 
 def test_a_vector_does_not_depend_on_its_batch(embedder):
     """Padding is masked, and the order of the texts is kept."""
-    made = vectors_of(embedder, TEXTS * 20)
+    made = embedder.embed(TEXTS * 20)
     for place, text in enumerate(TEXTS):
-        assert float(made[place] @ embedder.embed(text)[0]) > 0.9999
+        assert float(made[place] @ embedder.embed([text])[0]) > 0.9999
         assert float(made[place + len(TEXTS) * 19] @ made[place]) > 0.9999
 
 
 def test_hostile_text_is_embedded(embedder):
     """Lone surrogates, NUL and a megabyte without a space neither raise nor take long."""
     for text in ("\udcff\ud800", "a\0b", "x" * 1_000_000, "\u202e"):
-        assert embedder.embed(text).shape == (1, MINILM.dim)
+        assert embedder.embed_query(text).shape == (1, MINILM.dim)
 
 
 @pytest.mark.parametrize("name", [TOKENIZER, WEIGHTS])

@@ -149,3 +149,77 @@ def test_another_worktree_has_its_own_head(tmp_path):
     assert [c.path for c in corpus_of(tmp_path / "two").chunks] == ["a.py", "b.py"]
     assert corpus_of(tmp_path / "two").head.branch == "side"
     assert [c.path for c in corpus_of(tmp_path / "one").chunks] == ["a.py"]
+
+
+HOSTILE = (
+    b"line\nbreak.py",
+    b"-rf.py",
+    b"--output=x.py",
+    b"tab\there.py",
+    b":(glob)*.py",
+    b"a\\b.py",
+    b"\"q'.py",
+    b" .py",
+)
+
+
+def test_hostile_names_are_names(tmp_path):
+    """Newlines, leading dashes, pathspec magic, quotes: read as any other, committed or not, and dated."""
+    names = [os.fsdecode(name) for name in HOSTILE]
+    head = commit(tmp_path, dict.fromkeys(names, "x = 1\n"))
+    commit(tmp_path, {})
+    assert [c.path for c in corpus_of(tmp_path).chunks] == sorted(names)
+    with GitClient.open(tmp_path) as client:
+        assert sorted(client.commit_dates(head)) == sorted(names)
+        for name in names:
+            (tmp_path / name).write_text("x = 2\n")
+        assert client.working_tree().dirty == client.changed_since(head) == set(names)
+        edited = read_corpus(client, (), Silent(), working_tree=True)
+    assert [(c.path, c.text) for c in edited.chunks] == [(name, "x = 2") for name in sorted(names)]
+
+
+def test_undecodable_names_are_counted(tmp_path):
+    """In the commit, as an edit and untracked; nothing of them can be shown, and nothing crashes."""
+    for name in (b"caf\xe9.py", b"\xff\xfe/x.py", b"\xf0\x9f.py"):
+        path = tmp_path / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x = 1\n")
+    commit(tmp_path, {"good.py": "x = 1\n"})
+    (tmp_path / os.fsdecode(b"caf\xe9.py")).write_text("x = 2\n")
+    (tmp_path / os.fsdecode(b"new\xe9.py")).write_text("x = 3\n")
+    assert dict(corpus_of(tmp_path).skipped) == {"name not utf-8": 3}
+    with GitClient.open(tmp_path) as client:
+        edited = read_corpus(client, (), Silent(), working_tree=True)
+    assert (dict(edited.skipped), [c.path for c in edited.chunks]) == ({"name not utf-8": 4}, ["good.py"])
+    assert sorted(edited.uncommitted) == ["caf\\udce9.py", "new\\udce9.py"]
+
+
+def test_another_repository_inside_is_not_entered(tmp_path):
+    """Tracked (a submodule), untracked, or a worktree of our own: counted, and its files are its own index's."""
+    commit(tmp_path, {"a.py": "x = 1\n"})
+    commit(tmp_path / "nested", {"b.py": "x = 2\n"})
+    subprocess.run(["git", "-C", tmp_path, "worktree", "add", "-q", tmp_path / "tree"], check=True)
+    with GitClient.open(tmp_path) as client:
+        edited = read_corpus(client, (), Silent(), working_tree=True)
+        assert client.worktrees() == [tmp_path / "tree"]
+    assert ([c.path for c in edited.chunks], dict(edited.skipped)) == (["a.py"], {"submodule": 2})
+
+
+def test_a_git_hook_of_another_repository_is_refused(tmp_path, monkeypatch):
+    """Git believes GIT_DIR rather than the folder that was named: an index of the wrong code would be the result."""
+    commit(tmp_path / "one", {"a.py": "x = 1\n"})
+    commit(tmp_path / "two", {"a.py": "x = 1\n"})
+    monkeypatch.setenv("GIT_DIR", ".git")
+    assert corpus_of(tmp_path / "one").files == 1
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "two" / ".git"))
+    with pytest.raises(UsageError, match="GIT_DIR in the environment"):
+        corpus_of(tmp_path / "one")
+
+
+def test_a_file_is_dated_by_the_last_commit_that_changed_it(tmp_path, monkeypatch):
+    """In seconds of the epoch; digits for a name are a name."""
+    for seconds, files in ((100, {"a.py": "1", "200": "x"}), (300, {"a.py": "2"}), (400, {"b.py": "3"})):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{seconds + 10**9} +0000")
+        head = commit(tmp_path, files)
+    with GitClient.open(tmp_path) as client:
+        assert client.commit_dates(head) == {"a.py": 10**9 + 300, "200": 10**9 + 100, "b.py": 10**9 + 400}

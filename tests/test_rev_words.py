@@ -46,7 +46,8 @@ def test_fusion_adds_reciprocal_ranks():
         {
             "semantic": [Ranked(7, 1, 0.9), Ranked(8, 2, 0.8)],
             "bm25": [Ranked(8, 1, 12.0), Ranked(9, 2, 3.0)],
-        }
+        },
+        60,
     )
     assert [(item.doc, round(item.score, 6)) for item in fused] == [
         (8, round(1 / 62 + 1 / 61, 6)),

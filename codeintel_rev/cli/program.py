@@ -6,22 +6,34 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from codeintel_rev.cli import doctor, index, init, mcp, rollback, search, serve, status
+from codeintel_rev.cli import eval as evaluate
 from codeintel_rev.cli.arguments import parser
-from codeintel_rev.config.settings import Settings
 from codeintel_rev.errors import RevError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-GOOD, NO_ANSWER, INTERRUPTED = 0, 1, 130
+NO_ANSWER, INTERRUPTED = 1, 130
+# Each module has `add(subparsers)` and `run(arguments) -> int`, and imports what is heavy inside `run`.
+COMMANDS = {
+    "init": init,
+    "index": index,
+    "search": search,
+    "serve": serve,
+    "mcp": mcp,
+    "status": status,
+    "rollback": rollback,
+    "eval": evaluate,
+    "doctor": doctor,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code; argparse itself leaves with SystemExit(2) for a wrong option and 0 for `--help`."""
-    arguments = parser().parse_args(argv)
+    arguments = parser(COMMANDS.values()).parse_args(argv)
     try:
-        code = _COMMANDS[arguments.command](arguments)
+        code: int = COMMANDS[arguments.command].run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _stop(INTERRUPTED, "interrupted; an index that was there before still answers")
@@ -47,30 +59,3 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'input/output'}: {error.strerror}"
     return f"unexpected {type(error).__name__}: {error}. CODEINTEL_REV_DEBUG=1 shows where"
-
-
-def _index(arguments: argparse.Namespace) -> int:
-    # Imported here, as in _search: a question for help need not wait for faiss and duckdb.
-    from codeintel_rev.cli.progress import shown
-    from codeintel_rev.cli.render import index_json, index_text
-    from codeintel_rev.indexing.build import BuildRequest, build_index
-
-    settings, paths = Settings.from_environment(), tuple(arguments.paths)
-    request = BuildRequest(arguments.repo, settings, paths, arguments.index_dir, not arguments.no_vectors)
-    with shown(quiet=arguments.json) as progress:
-        built = build_index(request, progress)
-    sys.stdout.write(index_json(built) if arguments.json else index_text(built))
-    return GOOD
-
-
-def _search(arguments: argparse.Namespace) -> int:
-    from codeintel_rev.cli.render import answer_json, answer_text
-    from codeintel_rev.retrieval.search import SearchRequest, search
-
-    settings = Settings.from_environment()
-    answer = search(SearchRequest(arguments.query, settings, arguments.repo, arguments.k, arguments.index_dir))
-    sys.stdout.write(answer_json(answer) if arguments.json else answer_text(answer))
-    return GOOD if answer.hits else NO_ANSWER
-
-
-_COMMANDS = {"index": _index, "search": _search}

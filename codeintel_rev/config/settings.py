@@ -1,16 +1,103 @@
-"""Where things lie on this machine, read from the environment once."""
+"""What may be chosen from outside: one frozen object, read once from the environment and the repository's file.
+
+Every field has the name of its line in `codeintel_rev.toml` (section and key) and of its variable in the
+environment (`CODEINTEL_REV_<SECTION>_<KEY>`), which wins. `config.sources` does the reading.
+"""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INDEX_FOLDER = ".codeintel-rev"
+
+EmbeddingKind = Literal["local", "vllm", "vllm_inprocess", "sentence_transformers", "none"]
+RerankKind = Literal["none", "vllm", "cross_encoder"]
+RerankEndpoint = Literal["rerank", "score"]
+Store = Literal["faiss", "qdrant"]
+FaissKind = Literal["auto", "flat", "hnsw", "ivfpq"]
+Gpu = Literal["auto", "off"]
+
+# read from the environment only: a file in a repository is no place for a secret
+SECRET = {"secret": True}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSettings:
+    """Who makes the vectors. Times are seconds.
+
+    `model`: the served name (vllm), else a directory or hub id. `dim`: what the model gives; 0 asks it.
+    `revision` and `document_prefix` become part of the model's identity, `query_prefix` does not.
+    `timeout` bounds one request, `deadline` one batch with its retries, `query_timeout` the query of a search.
+    """
+
+    kind: EmbeddingKind = "local"
+    model: str = ""
+    revision: str = ""
+    url: str = ""
+    api_key: str = field(default="", repr=False, metadata=SECRET)
+    dim: int = 0
+    query_prefix: str = ""
+    document_prefix: str = ""
+    batch_size: int = 64
+    concurrency: int = 4
+    attempts: int = 5
+    timeout: float = 60.0
+    deadline: float = 300.0
+    query_timeout: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSettings:
+    """Where the vectors lie. `url` empty with `store = "qdrant"`: embedded, inside the generation."""
+
+    store: Store = "faiss"
+    kind: FaissKind = "auto"
+    gpu: Gpu = "auto"
+    url: str = ""
+    api_key: str = field(default="", repr=False, metadata=SECRET)
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpladeSettings:
+    """`model`: a directory or hub id of a SparseEncoder; empty: the channel is skipped."""
+
+    model: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RerankSettings:
+    """`depth`: how many of the fused hits are scored again."""
+
+    kind: RerankKind = "none"
+    model: str = ""
+    revision: str = ""
+    url: str = ""
+    api_key: str = field(default="", repr=False, metadata=SECRET)
+    endpoint: RerankEndpoint = "rerank"
+    depth: int = 50
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """`deadline`: seconds for a whole search. `weights`: by channel, over those of the query's kind.
+
+    `rest`: seconds for which a channel that has failed is not asked again. `recency`: how much a hit of the
+    indexed commit's own day gains over one that is far older; it halves every `half_life_days`.
+    """
+
+    deadline: float = 10.0
+    rest: float = 5.0
+    recency: float = 0.05
+    half_life_days: float = 90.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +106,23 @@ class Settings:
 
     cache_dir: Path
     model_dir: Path | None = None
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    vectors: VectorSettings = VectorSettings()
+    splade: SpladeSettings = SpladeSettings()
+    rerank: RerankSettings = RerankSettings()
+    search: SearchSettings = SearchSettings()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read CODEINTEL_REV_CACHE, CODEINTEL_REV_MODEL_DIR and XDG_CACHE_HOME; empty is unset."""
-        env = os.environ if environ is None else environ
-        base = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        model = env.get("CODEINTEL_REV_MODEL_DIR")
-        return cls(
-            cache_dir=Path(env.get("CODEINTEL_REV_CACHE") or base / "codeintel-rev").absolute(),
-            model_dir=Path(model).absolute() if model else None,
-        )
+        """The environment alone, for who has no repository; empty is unset. UsageError names what is wrong."""
+        return cls.load(None, environ)
+
+    @classmethod
+    def load(cls, repo: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
+        """The environment over `codeintel_rev.toml` of the repository that `repo` is in, over the defaults."""
+        from codeintel_rev.config.sources import read_settings
+
+        return read_settings(repo, environ)
 
 
 def index_folder(root: Path, override: Path | None) -> Path:

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import bm25s
 
 from codeintel_rev.errors import DamagedIndexError
-from codeintel_rev.retrieval.fusion import Ranked
+from codeintel_rev.retrieval.fusion import ranking
 from codeintel_rev.retrieval.terms import query_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from codeintel_rev.retrieval.fusion import Ranked
+
 FOLDER = "bm25"
+SATURATION, LENGTH_SHARE = 2.5, 0.75  # k1 and b, chosen with the weight of names (indexing/writing.py)
 
 
 def build(folder: Path, documents: Sequence[list[str]]) -> None:
     """Each document is its terms (`retrieval.terms`); documents are numbered as they come."""
-    index = bm25s.BM25(method="lucene")
+    index = bm25s.BM25(method="lucene", k1=SATURATION, b=LENGTH_SHARE)
     # a corpus without any term would divide by zero; the empty term is one that no query has
     index.index(list(documents) if any(documents) else [[""] for _ in documents], show_progress=False)
     index.save(str(folder / FOLDER), show_progress=False)
@@ -44,5 +47,4 @@ class BM25Manager:
         depth = min(k, self._documents)
         docs, scores = self._index.retrieve([known], k=depth, show_progress=False, backend_selection="numpy")
         pairs = zip(docs[0].tolist(), scores[0].tolist(), strict=True)
-        found = [(doc, score) for doc, score in pairs if score > 0]
-        return tuple(Ranked(doc, rank, score) for rank, (doc, score) in enumerate(found, 1))
+        return ranking([(doc, score) for doc, score in pairs if score > 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from codeintel_rev.config.model import MEND, MINILM
 from codeintel_rev.errors import ModelUnavailableError
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 4096
 _CHARACTERS = 8192  # 32 per token that is read; keeps a one-line megabyte away from the tokenizer
 _ERRORS_ONLY = 3
-
-
-class Embedder(Protocol):
-    """What indexing and search need of a model."""
-
-    @property
-    def identity(self) -> str:
-        """Vectors of different identities are never compared."""
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-
-    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Positions in `texts` with their vectors [n, dim] of unit length, in the embedder's own order."""
 
 
 class MiniLMEmbedder:
@@ -63,12 +48,26 @@ class MiniLMEmbedder:
     def dim(self) -> int:
         return self._spec.dim
 
-    def embed(self, text: str) -> NDArray[np.float32]:
-        """One vector, [1, dim]."""
-        return next(iter(self.batches([text])))[1]
+    def embed(self, texts: Sequence[str], *, seconds: float | None = None) -> NDArray[np.float32]:  # noqa: ARG002
+        """[n, dim]. `seconds` is of no use here: a model in this process cannot be stopped."""
+        import numpy as np
+
+        made: NDArray[np.float32] = np.empty((len(texts), self.dim), np.float32)
+        for places, vectors in self.batches(texts):
+            made[places] = vectors
+        return made
+
+    def embed_query(self, text: str, *, seconds: float | None = None) -> NDArray[np.float32]:
+        return self.embed([text], seconds=seconds)
+
+    def close(self) -> None:
+        """The memory goes with the last reference; another thread may be in the midst of a call."""
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Shortest first, so that little of a batch is padding; cut after `max_tokens` tokens."""
+        """Positions in `texts` with their vectors, shortest first, so that little of a batch is padding.
+
+        A text is cut after `max_tokens` tokens.
+        """
         encoded = self._tokenizer.encode_batch([_clean(text) for text in texts])
         lengths = [len(item.ids) for item in encoded]
         for positions in _by_length(lengths):
@@ -115,6 +114,8 @@ def _session(files: ModelFiles) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
+    # its threads would wait for work by burning a core: measured, twice the CPU time for a query
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(files.graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's classes share no base but Exception

@@ -1,12 +1,13 @@
-"""What the application asks git: the tree of HEAD, what differs from it, and how far it has moved on."""
+"""What indexing asks git: the tree of HEAD, what differs from it, and how far it has moved on."""
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from codeintel_rev.errors import NotFoundError, RevError, UsageError
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-_SYMLINK_MODE = 0o120000
+EntryKind = Literal["file", "symlink", "submodule"]
+
+_KINDS: dict[str, EntryKind] = {"120000": "symlink", "160000": "submodule"}
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _COUNTED_COMMITS = 1000
-
-EntryKind = Literal["file", "symlink", "submodule"]
+_DATED_COMMITS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class WorkingTree:
-    """Paths that differ from HEAD (edited, staged, deleted), and how many entries git does not know."""
+    """Paths that differ from HEAD (edited, staged, deleted), and what git neither knows nor ignores.
+
+    An untracked folder is one entry with a slash at its end, unless every file of it was asked for;
+    another repository always is.
+    """
 
     dirty: frozenset[str]
-    untracked: int
+    untracked: frozenset[str]
 
 
 class GitClient:
@@ -62,10 +68,11 @@ class GitClient:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> Iterator[GitClient]:
+    def open(cls, path: Path) -> Iterator[Self]:
         """The repository that contains `path`; git's own failures below come out as RevError."""
         repo = _repository(path)
         try:
+            _check_environment(repo)
             if repo.working_tree_dir is None:
                 raise UsageError(f"{path} is a bare repository", "Mend: clone it and index the clone")
             # status must not lock the index that somebody works with, nor start a program of the repository
@@ -86,6 +93,11 @@ class GitClient:
         branch = None if self._repo.head.is_detached else self._repo.active_branch.name
         return Head(newest.hexsha, newest.committed_datetime, branch)
 
+    def head_commit(self) -> str:
+        """The hash alone, cheaply. Raises NotFoundError in a repository without a commit."""
+        self._check_head()
+        return str(self._repo.head.commit.hexsha)
+
     def _check_head(self) -> None:
         try:
             self._repo.head.commit  # noqa: B018 - resolving it is the check
@@ -97,20 +109,38 @@ class GitClient:
 
     def entries(self, commit: str) -> list[Entry]:
         """All files, symbolic links and submodules of a commit, by path."""
-        tree = self._repo.commit(commit).tree
-        found = [_entry(item) for item in tree.traverse() if item.type != "tree"]
-        return sorted(found, key=lambda entry: entry.path)
+        listing = self._repo.git.ls_tree("-r", "-l", "-z", "--full-tree", _checked(commit))
+        return sorted(map(_entry, listing.split("\0")[:-1]), key=lambda entry: entry.path)
 
-    def working_tree(self) -> WorkingTree:
-        listing = self._repo.git.status("--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal")
+    def working_tree(self, *, every_file: bool = False) -> WorkingTree:
+        untracked = f"--untracked-files={'all' if every_file else 'normal'}"
+        listing = self._repo.git.status("--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=dirty", untracked)
         lines = [line for line in listing.split("\0") if line]
         dirty = frozenset(line[3:] for line in lines if not line.startswith("??"))
-        return WorkingTree(dirty, len(lines) - sum(not line.startswith("??") for line in lines))
+        return WorkingTree(dirty, frozenset(line[3:] for line in lines if line.startswith("??")))
+
+    def worktrees(self) -> list[Path]:
+        """The roots of the other working trees of this repository."""
+        listing = self._repo.git.worktree("list", "--porcelain")
+        named = (field.removeprefix("worktree ") for field in listing.splitlines() if field.startswith("worktree "))
+        return [path for path in map(Path, named) if path.resolve() != self.root]
+
+    def commit_dates(self, commit: str) -> dict[str, int]:
+        """When each path was last changed, in seconds of the epoch, as far as the newest commits tell."""
+        options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-show-signature", "--format=/%ct")
+        listing = self._repo.git.log(*options, f"--max-count={_DATED_COMMITS}", _checked(commit))
+        dates: dict[str, int] = {}
+        date = 0
+        for field in filter(None, listing.split("\0")):
+            if field.startswith("/"):  # no path does
+                date = int(field[1:])
+            else:
+                dates.setdefault(field.removeprefix("\n"), date)
+        return dates
 
     def blob(self, hexsha: str) -> bytes:
         """The content as committed."""
-        content = self._repo.odb.stream(bytes.fromhex(hexsha)).read()
-        return bytes(content)
+        return bytes(self._repo.odb.stream(bytes.fromhex(hexsha)).read())
 
     def commits_since(self, commit: str) -> int | None:
         """How many commits HEAD has that `commit` has not (at most 1,000); None for one that is gone."""
@@ -145,10 +175,24 @@ def _repository(path: Path) -> git.Repo:
         raise NotFoundError(f"{path} is in no git repository", "Mend: give one, or run git init there") from error
 
 
-def _entry(item: git.objects.base.IndexObject) -> Entry:
-    if item.type != "blob":
-        return Entry(item.path, item.hexsha, "submodule", 0)
-    return Entry(item.path, item.hexsha, "symlink" if item.mode == _SYMLINK_MODE else "file", item.size)
+def _check_environment(repo: git.Repo) -> None:
+    """A git hook runs with GIT_DIR set, and git believes it rather than the folder that was named."""
+    told = os.environ.get("GIT_DIR")
+    if told and Path(repo.working_dir, told).resolve() != Path(repo.git_dir).resolve():
+        what = f"GIT_DIR in the environment is {told}, another repository than {repo.working_dir}"
+        raise UsageError(what, "Mend: unset GIT_DIR, as a git hook must before it works elsewhere")
+
+
+def _entry(line: str) -> Entry:
+    described, _, path = line.partition("\t")
+    mode, _, blob, size = described.split()
+    return Entry(path, blob, _KINDS.get(mode, "file"), 0 if size == "-" else int(size))
+
+
+def _checked(commit: str) -> str:
+    if not _COMMIT.fullmatch(commit):
+        raise UsageError(f"{commit!r} is no hash of a commit")
+    return commit
 
 
 def _failed(error: git.GitCommandError, path: Path) -> RevError:

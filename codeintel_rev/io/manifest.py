@@ -12,16 +12,19 @@ from codeintel_rev.retrieval.answer import Degraded
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Times are ISO 8601 in UTC. `model` is None for an index without vectors; `degraded` says why.
+    """Times are ISO 8601 in UTC. `skipped` counts files by the reason for which nothing of them is indexed.
 
-    `dirty` are tracked files that were indexed as committed although the working tree differs;
-    `skipped` counts files by the reason for which nothing of them is indexed.
+    `vectors`: so many chunks, the first by document number, have one; `model` is None when none has.
+    With fewer than `chunks`, `degraded` says why. `embedded` were made by this run, `reused` by an earlier one.
+    `working_tree`: whether uncommitted edits are in the index. Without, `dirty` are the tracked files that were
+    indexed as committed although the working tree differs, `untracked` counts what is not in any commit. With it,
+    `uncommitted` has the hash of what was read instead of the commit's, empty for a file that is gone.
     """
 
     root: str
@@ -34,10 +37,13 @@ class Manifest:
     chunks: int
     unparsed: int
     skipped: dict[str, int]
+    working_tree: bool
     dirty: tuple[str, ...]
     untracked: int
+    uncommitted: dict[str, str]
     model: str | None
     dim: int
+    vectors: int
     embedded: int
     reused: int
     degraded: tuple[Degraded, ...]

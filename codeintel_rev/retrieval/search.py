@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codeintel_rev.config.settings import INDEX_FOLDER, Settings
 from codeintel_rev.errors import NotFoundError, UsageError
 from codeintel_rev.io.freshness import freshness
 from codeintel_rev.io.generations import IndexFolder
-from codeintel_rev.io.hybrid_search import DEPTH, HybridSearch
-from codeintel_rev.retrieval.answer import Answer, Degraded
+from codeintel_rev.io.hybrid_search import HybridSearch, Wish
+from codeintel_rev.retrieval.answer import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,19 +29,35 @@ class SearchRequest:
     repo: Path
     k: int = 10
     index_dir: Path | None = None
+    wish: Wish = field(default_factory=Wish)
 
 
 def search(request: SearchRequest) -> Answer:
-    """An answer without hits is an answer; UsageError, NotFoundError and DamagedIndexError are none."""
-    _check(request)
+    """An answer without hits is an answer; UsageError, NotFoundError, SearchFailedError and DamagedIndexError are none."""
+    check(request.query, request.k)
     folder = IndexFolder(request.index_dir.absolute() if request.index_dir else find_index(request.repo))
-    index = HybridSearch(folder.current(), request.settings)
-    outcomes = index.gather(request.query, max(DEPTH, request.k))
     root = folder.path.parent if request.index_dir is None else request.repo
+    with closing(HybridSearch(folder.current(), request.settings)) as index:
+        return ask(index, root, request.query, request.k, request.wish)
+
+
+def ask(index: HybridSearch, root: Path, query: str, k: int, wish: Wish | None = None) -> Answer:
+    """One question to an index that stays open; `root` is where the working tree is."""
+    check(query, k)
     state, changed, unknown = freshness(index.manifest, root)
-    hits = index.hits(request.query, outcomes, request.k, changed)
-    missing = tuple(Degraded(o.channel, o.reason, o.mend) for o in outcomes if o.status != "ran")
-    return Answer(request.query, request.k, tuple(hits), state, outcomes, missing + unknown)
+    found = index.search(query, k, wish, changed)
+    return Answer(
+        query=query,
+        k=k,
+        hits=found.hits,
+        index=state,
+        channels=found.channels,
+        degraded=found.degraded + unknown,
+        stages=found.stages,
+        query_kind=found.query_kind,
+        weights=found.weights,
+        seconds=found.seconds,
+    )
 
 
 def find_index(path: Path) -> Path:
@@ -56,10 +73,11 @@ def find_index(path: Path) -> Path:
     raise NotFoundError(f"{path} is not indexed", f"Mend: codeintel-rev index {path}")
 
 
-def _check(request: SearchRequest) -> None:
-    if not request.query.strip():
+def check(query: str, k: int) -> None:
+    """UsageError for a query or a number of hits that no index is asked for."""
+    if not query.strip():
         raise UsageError("the query is empty", "Mend: say what to look for")
-    if len(request.query) > LONGEST_QUERY:
-        raise UsageError(f"the query has {len(request.query)} characters, at most {LONGEST_QUERY} are read")
-    if not 1 <= request.k <= MOST_HITS:
-        raise UsageError(f"-k is {request.k}", f"Mend: give 1 to {MOST_HITS}")
+    if len(query) > LONGEST_QUERY:
+        raise UsageError(f"the query has {len(query)} characters, at most {LONGEST_QUERY} are read")
+    if not 1 <= k <= MOST_HITS:
+        raise UsageError(f"-k is {k}", f"Mend: give 1 to {MOST_HITS}")

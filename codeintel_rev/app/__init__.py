@@ -1,0 +1,1 @@
+"""The service over HTTP, with the MCP tools under /mcp."""

@@ -1,0 +1,1 @@
+"""How good the retrieval is, measured: functions found by the docstrings that were taken away from them."""
