@@ -36,6 +36,7 @@ class Behaviour:
         self.drips = False  # sends one byte, and never the next
         self.body = None  # sent instead of the right answer
         self.models = [MODEL]
+        self.longest = None  # characters; what is longer is refused, as vLLM does unless it was told to cut
         self.requests = []  # (path, body, headers)
         self.open = 0
         self.most_open = 0
@@ -72,6 +73,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if behaviour.gate is not None:
             behaviour.gate.wait()
+        if refused(behaviour, body):
+            status = 400
         content = b"busy" if status != 200 else self.content(behaviour, body)
         self.send_response(status)
         for name, value in headers.items():
@@ -92,6 +95,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Standard error belongs to the tests."""
+
+
+def refused(behaviour, body):
+    if behaviour.longest is None or body is None or body.get("truncate_prompt_tokens") == -1:
+        return False
+    return any(len(text) > behaviour.longest for text in body.get("input", body.get("documents", [])))
 
 
 def models(behaviour, _):

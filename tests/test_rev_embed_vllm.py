@@ -205,3 +205,13 @@ def test_nothing_to_embed_asks_nobody(served, opened):
 def test_what_is_no_server_is_refused_before_anything_is_asked(opened, url):
     with pytest.raises(UsageError, match=r"URL|url"):
         opened(url)
+
+
+def test_the_server_is_told_to_cut_what_is_too_long(served, opened):
+    """vLLM refuses it otherwise; a server that does not know the field is not sent it."""
+    url, behaviour = served
+    behaviour.longest = 100
+    assert opened(url).embed(["word " * 1000]).shape == (1, DIM)
+    with pytest.raises(EmbeddingError, match="said 400"):
+        opened(url, truncation="none").embed(["word " * 1000])
+    assert "truncate_prompt_tokens" not in behaviour.requests[-1][1]

@@ -73,6 +73,7 @@ class Reference:
         return x.mean(0) / np.linalg.norm(x.mean(0))
 
 
+@pytest.mark.slow
 def test_vectors_equal_a_numpy_forward_pass(embedder, own_settings):
     """Each text of a mixed batch has the vector that the published weights define: cosine above 0.9999."""
     reference = Reference(prepared_files(own_settings).graph.parent / WEIGHTS)

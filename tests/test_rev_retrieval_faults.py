@@ -169,7 +169,7 @@ def test_100_searches_at_once_are_answered_like_one(served, opened):
 def test_100_searches_at_once_outlive_a_hung_server(served, opened):
     url, behaviour = served
     behaviour.hangs = True
-    index = opened(url, query_timeout=0.5)
+    index = opened(url, query_timeout=0.2)
     with ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(lambda _: index.search(QUERY, 3), range(100)))
     assert {hit.name for found in answers for hit in found.hits[:1]} == {"charge_card"}

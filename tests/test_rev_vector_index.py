@@ -53,7 +53,7 @@ def test_a_flat_index_is_exact(tmp_path, vectors):
     assert (index.dim, [item.rank for item in found]) == (DIM, [1, 2, 3])
 
 
-@pytest.mark.parametrize(("kind", "recall"), [("hnsw", 0.95), ("ivfpq", 0.9)])
+@pytest.mark.parametrize(("kind", "recall"), [("hnsw", 0.95), pytest.param("ivfpq", 0.9, marks=pytest.mark.slow)])
 def test_an_approximate_index_finds_most_of_what_an_exact_one_does(tmp_path, vectors, kind, recall):
     own, folder = settings(tmp_path, kind=kind), draft(tmp_path)
     assert build(folder, vectors, own).kind == kind

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 INDEX_FOLDER = ".codeintel-rev"
 
 EmbeddingKind = Literal["local", "vllm", "vllm_inprocess", "sentence_transformers", "none"]
+Truncation = Literal["vllm", "none"]
 RerankKind = Literal["none", "vllm", "cross_encoder"]
 RerankEndpoint = Literal["rerank", "score"]
 Store = Literal["faiss", "qdrant"]
@@ -32,6 +33,7 @@ class EmbeddingSettings:
 
     `model`: the served name (vllm), else a directory or hub id. `dim`: what the model gives; 0 asks it.
     `revision` and `document_prefix` become part of the model's identity, `query_prefix` does not.
+    `truncation`: whether the server is told to cut what is too long, which vLLM else refuses and others do unasked.
     `timeout` bounds one request, `deadline` one batch with its retries, `query_timeout` the query of a search.
     """
 
@@ -43,6 +45,7 @@ class EmbeddingSettings:
     dim: int = 0
     query_prefix: str = ""
     document_prefix: str = ""
+    truncation: Truncation = "vllm"
     batch_size: int = 64
     concurrency: int = 4
     attempts: int = 5

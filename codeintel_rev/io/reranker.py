@@ -9,7 +9,7 @@ import numpy as np
 
 from codeintel_rev.errors import ModelUnavailableError, RemoteError, UsageError
 from codeintel_rev.io.inprocess import loaded, named, needed
-from codeintel_rev.io.vllm_client import Endpoint, VllmClient
+from codeintel_rev.io.vllm_client import TRUNCATED, Endpoint, VllmClient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +62,9 @@ class VllmReranker:
     def _request(self, query: str, texts: list[str]) -> tuple[str, dict[str, Any], tuple[str, str]]:
         model = self._settings.model
         if self._settings.endpoint == "score":
-            return "/score", {"model": model, "text_1": query, "text_2": texts}, ("data", "score")
-        body = {"model": model, "query": query, "documents": texts, "top_n": len(texts)}
+            pairs = {"model": model, "text_1": query, "text_2": texts, **TRUNCATED}
+            return "/score", pairs, ("data", "score")
+        body = {"model": model, "query": query, "documents": texts, "top_n": len(texts), **TRUNCATED}
         return "/v1/rerank", body, ("results", "relevance_score")
 
 

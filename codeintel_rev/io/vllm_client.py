@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+# vLLM's own field: cut a text at what the model reads; without it a longer one is refused
+TRUNCATED = {"truncate_prompt_tokens": -1}
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 LARGEST_ANSWER = 256 << 20
 _SAID = 200  # characters of a server's own words in our message

@@ -14,7 +14,7 @@ from codeintel_rev.errors import (
     UsageError,
 )
 from codeintel_rev.io.embedders import named_identity, unit_rows
-from codeintel_rev.io.vllm_client import Endpoint, VllmClient
+from codeintel_rev.io.vllm_client import TRUNCATED, Endpoint, VllmClient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,8 @@ class VllmEmbedder:
 
     def _ask(self, batches: list[list[str]], seconds: float | None) -> list[Any]:
         model = self._served(seconds)
-        bodies = [{"model": model, "input": batch, "encoding_format": "float"} for batch in batches]
+        more = TRUNCATED if self._settings.truncation == "vllm" else {}
+        bodies = [{"model": model, "input": batch, "encoding_format": "float", **more} for batch in batches]
         try:
             return self._client.post_all("/v1/embeddings", bodies, seconds=seconds)
         except RemoteTimeoutError as error:
