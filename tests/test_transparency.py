@@ -229,7 +229,8 @@ os.close(lowest)
 with codeintel_obs.step("app.work"):
     again = os.dup(0)
     # files, not the folders that are open for the blink in which they are made durable
-    ours = [int(each) for each in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{each}").endswith(".jsonl")]
+    places = {int(each): os.path.realpath(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")}
+    ours = [each for each, path in places.items() if ".jsonl" in path]
     print(again == lowest, bool(ours), min(ours) >= 100)
 """
     assert run(tmp_path, sys.executable, "-c", code).stdout == "True True True\n"
