@@ -92,7 +92,11 @@ def _reduced(observed: Any, protocol: Any) -> str | tuple[Any, ...]:
     if found is observed:
         return how
     if isinstance(found, (Observed, BoundObserved)) and found.__wrapped__ is original:
-        return getattr, (owner, last)
+        if not isinstance(owner, types.ModuleType):
+            return getattr, (owner, last)
+        from pkgutil import resolve_name
+
+        return resolve_name, (f"{original.__module__}:{how}",)  # under another name too; a module does not pickle
     return _shown(observed) or (copy.copy, (original,))
 
 

@@ -4,7 +4,8 @@ from importlib.util import find_spec
 
 from in_torch import FILES
 
-pytest_plugins = ["codeintel_obs.testing", "rev_served"]
+# The environment of torch has neither the application nor its libraries.
+pytest_plugins = ["codeintel_obs.testing", *(["rev_served"] if find_spec("git") else [])]
 
 # What needs torch runs in an environment of its own: tests/test_in_torch.py makes it and says so.
 collect_ignore = [] if find_spec("sentence_transformers") else list(FILES)

@@ -109,7 +109,7 @@ def test_the_embedder_of_the_search_service_is_recorded_untouched(tmp_path):
     from codeintel_rev.io.embedder import MiniLMEmbedder
 
     with watched() as told:
-        MiniLMEmbedder.load(Settings(cache_dir=tmp_path)).embed("parse a file")
+        MiniLMEmbedder.load(Settings(cache_dir=tmp_path)).embed(["parse a file"])
     assert told.kinds == ["onnxruntime.load", "onnxruntime.run"]
     assert told.steps[1].end_payload["output_shapes"] == "1x384"
 
