@@ -262,6 +262,17 @@ def test_a_ledger_that_somebody_appended_to_is_left(work):
     assert (begin["reason"], begin["last_n"], integrity.bad_crc) == ("replaced", 1, [f"{run.day}/job.jsonl:2"])
 
 
+def test_a_disk_that_gives_no_reserve_is_lived_with(tmp_path):
+    """Where the folder cannot be had (deleted, read-only, no folder at all) there is no reserve, and nothing raises."""
+    from codeintel_obs.ledger.home import Home
+
+    (tmp_path / "telemetry").write_text("somebody's own file")
+    home = Home(str(tmp_path), "none", dict)
+    home.keep_reserve()
+    assert home.spend_reserve() is False
+    home.close()
+
+
 def test_no_descriptors_left(tmp_path):
     """A process without a free descriptor loses records and tells how many once it has one again."""
     code = """

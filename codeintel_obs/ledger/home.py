@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.ledger.descriptors import NOBODY, Clock, Identity, identity_of, raised, release
@@ -79,8 +80,11 @@ class Home:
 
     def keep_reserve(self) -> None:
         """Hold a little space on the disk, in a file without a name, so that a full disk can still be told of."""
-        if self.reserve[0] >= 0:
-            return
+        if self.reserve[0] < 0:
+            with suppress(OSError):  # full already, read-only, or deleted under us: then there is none
+                self._take_reserve()
+
+    def _take_reserve(self) -> None:
         folder = open_folder(self.data_dir, "telemetry")
         name = f".reserve-{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
