@@ -107,7 +107,10 @@ def _shown(observed: Any) -> tuple[Any, ...] | None:
         return None
     from pkgutil import resolve_name  # milliseconds of imports, for few
 
-    return (resolve_name, (place,)) if resolve_name(place) is observed else None
+    try:
+        return (resolve_name, (place,)) if resolve_name(place) is observed else None
+    except (ImportError, AttributeError):
+        return None
 
 
 def is_ours(found: Any) -> bool:

@@ -202,3 +202,15 @@ def test_a_function_under_two_names_pickles(shapes, monkeypatch):
         data = pickle.dumps(package.plain)
         assert pickle.loads(data) is shapes.plain
     assert b"codeintel_obs" not in data
+
+
+def test_a_function_that_its_library_has_removed_pickles_as_it_is(shapes, monkeypatch):
+    """Where the place of a callable is gone, it pickles as it does unwatched, and nothing of ours is raised."""
+    monkeypatch.setattr(shapes, "made", functools.partial(int, "7"), raising=False)
+    with recording(watching("made")):
+        held = shapes.made
+        del shapes.made
+        try:
+            assert pickle.loads(pickle.dumps(held))() == 7
+        finally:
+            shapes.made = held
