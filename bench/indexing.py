@@ -49,6 +49,7 @@ class Cost:
 def cost(command: list[str], cwd: Path, quiet: int = 0, **environment: str) -> Cost:
     """Of a process and its children: `peak` is the largest resident size of one, in MiB; `quiet`: its other good exit code."""
     begun = time.perf_counter()
+    print(f"{time.strftime('%X')} {' '.join(command[:6])}", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile("w+") as out:
         child = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=subprocess.DEVNULL, env=os.environ | environment)
         _, status, used = os.wait4(child.pid, 0)

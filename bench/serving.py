@@ -146,6 +146,7 @@ def measured(root, launcher, arguments):
         for name, make in scenarios(random.Random(arguments.seed)).items():
             asyncio.run(crowd(url, 2, 20, make))  # what is opened lazily is open
             for clients, requests in ((1, arguments.requests // 5), (100, arguments.requests)):
+                print(f"{time.strftime('%X')} {name}, {clients} clients", file=sys.stderr, flush=True)
                 latencies, failed, seconds = asyncio.run(crowd(url, clients, requests, make))
                 ordered = sorted(latencies)
                 quantiles = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.95, 0.99))
@@ -169,11 +170,11 @@ def main():
         vectors = make_vectors(root, arguments.seed)
         begun = time.perf_counter()
         subprocess.run([BIN / "codeintel-rev", "index", root], check=True, stdout=subprocess.DEVNULL)
-        print(f"{vectors} vectors; indexed in {time.perf_counter() - begun:.0f} s, {os.cpu_count()} cores")
+        print(f"{vectors} vectors; indexed in {time.perf_counter() - begun:.0f} s, {os.cpu_count()} cores", flush=True)
         launchers = {"bare": (), "watched": (str(BIN / "codeintel-obs"), "run", "--")}
         for name in launchers if arguments.watched else ["bare"]:
             rows, memory = measured(root, launchers[name], arguments)
-            print(table(f"{name}, peak memory of the server {memory:.0f} MiB", [head, *rows]))
+            print(table(f"{name}, peak memory of the server {memory:.0f} MiB", [head, *rows]), flush=True)
 
 
 if __name__ == "__main__":

@@ -142,12 +142,12 @@ def server(request, repository):
 
 
 @contextmanager
-def own_server(folder, *options):
+def own_server(folder, *options, launcher=()):
     """One that a test may do with as it likes."""
     (folder / "repo").mkdir()
     write_repository(folder / "repo")
     assert rev(folder, "index", "repo").returncode == 0
-    with serving(folder, *options) as served:
+    with serving(folder, *options, launcher=launcher) as served:
         yield served
 
 

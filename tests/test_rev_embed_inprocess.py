@@ -11,7 +11,7 @@ import pytest
 from codeintel_rev.config.settings import EmbeddingSettings, RerankSettings, Settings
 from codeintel_rev.errors import EmbeddingError, ModelUnavailableError, UsageError
 from codeintel_rev.io.embedders import named_identity, open_embedder, unit_rows
-from codeintel_rev.io.inprocess import loaded, named
+from codeintel_rev.io.inprocess import InProcessEmbedder, loaded, named
 from codeintel_rev.io.reranker import open_reranker
 
 
@@ -48,6 +48,30 @@ def test_a_model_that_cannot_be_loaded_is_unavailable():
 def test_switched_off_embeddings_say_so(tmp_path):
     with pytest.raises(ModelUnavailableError, match=r"switched off \(embedding\.kind = none\)"):
         open_embedder(Settings(cache_dir=tmp_path, embedding=EmbeddingSettings(kind="none")))
+
+
+def test_what_both_libraries_have_alike():
+    """Prefixes, hostile text, unit length, one call at a time; an error of the library's is one of ours with its words.
+
+    The function stands for a library's own call: all that is tested here is around it.
+    """
+    seen = []
+
+    def encode(texts):
+        seen.append(texts)
+        if "fail" in texts[0]:
+            raise RuntimeError("out of memory")
+        return [[3.0, 4.0]] * len(texts)
+
+    settings = EmbeddingSettings(model="m", document_prefix="d: ", query_prefix="q: ")
+    made = InProcessEmbedder("kind", settings, encode)
+    assert (made.dim, made.identity) == (2, "kind:m+'d: '/2")
+    np.testing.assert_allclose(made.embed(["a", "\udcff"]), [[0.6, 0.8], [0.6, 0.8]])
+    np.testing.assert_allclose(made.embed_query("a"), [[0.6, 0.8]])
+    assert made.embed([]).shape == (0, 2)
+    assert seen == [["dimension"], ["d: a", "d: ?"], ["q: a"]]
+    with pytest.raises(EmbeddingError, match="m failed: RuntimeError: out of memory"):
+        made.embed(["fail"])
 
 
 def test_vectors_are_brought_to_unit_length():

@@ -114,10 +114,11 @@ def test_answers_are_small(told):
     assert "channels" not in result.structured_content["hits"][0]
 
 
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_reindex_brings_the_index_up_to_head(tmp_path, transport):
+async def test_reindex_brings_the_index_up_to_head(tmp_path, transport, launcher):
     """Stale is said before; after it the new commit answers, without a restart; a failure would be told."""
-    with own_server(tmp_path) as server:
+    with own_server(tmp_path, launcher=LAUNCHERS[launcher]) as server:
         (server.root / "later.py").write_text("def refund_card():\n    return 1\n")
         head = commit(server.root)
         before, made, after = await asked(

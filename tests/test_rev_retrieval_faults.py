@@ -13,6 +13,8 @@ from codeintel_rev.errors import ClosedError
 from codeintel_rev.indexing.build import BuildRequest, build_index
 from codeintel_rev.io.generations import IndexFolder
 from codeintel_rev.io.hybrid_search import HybridSearch, Wish
+from codeintel_rev.retrieval.search import SearchRequest, search
+from codeintel_rev.service import CodeIntel, SearchQuery
 
 FILES = {
     "shop/cart.py": "class Cart:\n    def add_item(self, item):\n        self.items.append(item)\n",
@@ -208,3 +210,24 @@ class Reached:
 
     def go_on(self):
         self._on.set()
+
+
+def test_what_an_index_lacks_is_told_once(served, tmp_path):
+    """Half of the vectors could not be made: search, service and status each name that in one line."""
+    url, _ = served
+    root, settings = tmp_path / "repo", remote(tmp_path, url)
+    commit(root, FILES)
+    build_index(BuildRequest(root, settings))
+    commit(root, {"later.py": "def refund_card(number):\n    return number\n"})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nowhere = remote(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}", attempts=1)
+        lacking = build_index(BuildRequest(root, nowhere)).manifest.degraded
+    assert len(lacking) == 1
+    with closing(CodeIntel(root, settings)) as service:
+        told = [
+            search(SearchRequest(QUERY, settings, root)).degraded,
+            service.search(SearchQuery(QUERY)).degraded,
+            service.index_status()[0].degraded,
+        ]
+    assert told == [lacking] * 3

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from codeintel_rev.errors import EmbeddingError, ModelUnavailableError, RemoteError, RevError
-from codeintel_rev.io import bm25_manager, duckdb_catalog, vector_index
+from codeintel_rev.indexing.words import write_words
+from codeintel_rev.io import vector_index
 from codeintel_rev.retrieval.answer import Degraded
-from codeintel_rev.retrieval.terms import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from codeintel_rev.indexing.progress import Progress
     from codeintel_rev.indexing.vectors import ChunkVectors
 
-NAME_WEIGHT = 5  # with BM25's k1 of 2.5; measured on the development corpora of docs/retrieval.md: 0.530 to 0.569
 KEYS_FILE = "keys"  # what the vectors are called in the store, in document order
 
 
@@ -48,10 +47,7 @@ def write_generation(
     ordered = [chunks[place] for place in vectors.order]
     indexed = {chunk.path for chunk in chunks}
     with _told(draft):
-        bm25_manager.build(draft, [document_terms(chunk) for chunk in ordered])
-        progress.advance()
-        duckdb_catalog.build(draft, ordered, {path: date for path, date in dates.items() if path in indexed})
-        progress.advance()
+        write_words(draft, ordered, {path: date for path, date in dates.items() if path in indexed}, progress)
         written = _write_vectors(draft, vectors, settings)
         progress.advance()
         sparse = _write_sparse(draft, ordered, settings)
@@ -69,15 +65,6 @@ def _told(draft: Path) -> Iterator[None]:
     except (OSError, duckdb.Error, RuntimeError) as error:
         what = f"{draft.parent} cannot be written: {next(iter(str(error).splitlines()), 'no message')}"
         raise RevError(what, "Mend: make room, or name another folder with --index-dir") from error
-
-
-def document_terms(chunk: Chunk) -> list[str]:
-    """What the lexical channel knows of a chunk: its path, its name with weight, and its text.
-
-    A body is not what its name means, only near it: a stray line would else be found before the definition.
-    """
-    name = [] if chunk.kind == "body" else terms(chunk.name)
-    return [*terms(chunk.path), *name * NAME_WEIGHT, *terms(chunk.text)]
 
 
 def _write_vectors(draft: Path, vectors: ChunkVectors, settings: Settings) -> Written:

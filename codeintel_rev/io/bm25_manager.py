@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codeintel_rev.retrieval.fusion import Ranked
 
 FOLDER = "bm25"
-SATURATION, LENGTH_SHARE = 2.5, 0.75  # k1 and b, chosen with the weight of names (indexing/writing.py)
+SATURATION, LENGTH_SHARE = 2.5, 0.75  # k1 and b, chosen with the weight of names (indexing/words.py)
 
 
 def build(folder: Path, documents: Sequence[list[str]]) -> None:

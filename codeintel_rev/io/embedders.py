@@ -90,15 +90,15 @@ def _vllm(settings: Settings) -> Embedder:
 
 
 def _vllm_inprocess(settings: Settings) -> Embedder:
-    from codeintel_rev.io.inprocess import VllmInProcess
+    from codeintel_rev.io import inprocess
 
-    return VllmInProcess(settings.embedding)
+    return inprocess.vllm(settings.embedding)
 
 
 def _sentence_transformers(settings: Settings) -> Embedder:
-    from codeintel_rev.io.inprocess import SentenceTransformersEmbedder
+    from codeintel_rev.io import inprocess
 
-    return SentenceTransformersEmbedder(settings.embedding)
+    return inprocess.sentence_transformers(settings.embedding)
 
 
 def _none(_: Settings) -> Embedder:

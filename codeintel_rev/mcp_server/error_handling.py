@@ -28,6 +28,11 @@ def told_as_error(tool: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         try:
             return await tool(*args, **kwargs)
         except RevError as error:
-            raise ToolError(str(error)) from error
+            raise tool_error(error) from error
 
     return guarded
+
+
+def tool_error(error: RevError) -> ToolError:
+    """What a model reads of an error of the service."""
+    return ToolError(str(error))
