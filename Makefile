@@ -52,6 +52,12 @@ docs: $(VENV)/.dev ## Write the pages that are generated from the tables
 proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/results/
 	$(BIN)/python bench/proofs.py
 
+# The tests make this environment themselves; `.venv-vllm` is for whoever wants it beforehand, or the agreement in full.
+.PHONY: vllm
+vllm: $(VENV)/.dev ## Make the environment of vLLM for CPUs (Python 3.11), and compare 500 requests with its own counters
+	$(BIN)/python tests/in_vllm.py
+	.venv-vllm/bin/python bench/vllm_agreement.py
+
 # Peers bring plugins of their own (for pytest too), so they live beside the tests' environment and not in it.
 $(VENV)-bench/.created: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)-bench
@@ -66,4 +72,4 @@ bench: $(VENV)-bench/.created ## The tables of ratios, with peers beside us
 	$(VENV)-bench/bin/python bench/plugins.py
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver $(VENV)-torch .demo .codeintel .codeintel-rev
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver $(VENV)-torch .venv-vllm .demo .codeintel .codeintel-rev

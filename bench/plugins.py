@@ -18,6 +18,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import asked
+import searched
 import served
 from measure import low_quantile, table
 
@@ -156,6 +158,8 @@ def rerank_realistic() -> Call:
 ROWS = (
     Row("bm25", "get_scores_from_ids, 2 documents", bm25_cheapest, 500),
     Row("bm25", "retrieve, 20,000 documents, k 10", bm25_realistic, 20),
+    Row("codeintel_rev", "budget, one query", searched.budget_alone, 1000),
+    Row("codeintel_rev", "a hybrid search with its model", searched.search, 10),
     Row("onnxruntime", "run, one number", onnxruntime_cheapest, 1000),
     Row("onnxruntime", "MiniLM, one sentence", onnxruntime_realistic, 5),
     Row(
@@ -171,6 +175,9 @@ ROWS = (
     Row("fastapi", "Starlette, one word, a run of its own", served.fastapi_cheapest, 200),
     Row("fastapi", "Starlette, one word, excluded path", served.fastapi_excluded, 500),
     Row("fastapi", "FastAPI, a millisecond of Python, a model", served.fastapi_realistic, 50),
+    Row("http_client", "httpx, two bytes over loopback", asked.httpx_cheapest, 100),
+    Row("http_client", "requests, two bytes over loopback", asked.requests_cheapest, 100),
+    Row("http_client", "httpx, embeddings of 32 texts", asked.httpx_realistic, 20, {"vllm_hosts": "127.0.0.1"}),
     Row("mcp", "MCPServer in memory, one word, a run of its own", served.mcp_cheapest, 100),
     Row("mcp", "FastMCP in memory, a millisecond of Python", served.mcp_realistic, 30),
     Row("embeddings", "encode, one layer, one text", embeddings_cheapest, 20),

@@ -252,7 +252,8 @@ def finish(begun: Begun, result: Any) -> Any:
     if delegate is not None and (begun.step is not None or begun.wiring.ends):
         return delegate(begun, result)
     if begun.wiring.ends:
-        guard.call(_end_deferred, begun, result, None)
+        if _is_end(begun, result):
+            guard.call(_end_deferred, begun, result, None)
     elif begun.wiring.kind is None:
         guard.call(surroundings.finish, begun, result)
     if begun.step is not None:
@@ -261,6 +262,11 @@ def finish(begun: Begun, result: Any) -> Any:
             changed = quietly(begun.wiring.point.returns, begun.call, result)
             return result if changed is None else changed
     return result
+
+
+def _is_end(begun: Begun, result: Any) -> bool:
+    decide = begun.wiring.point.ends_when
+    return decide is None or bool(quietly(decide, begun.call, result))
 
 
 def _finish(begun: Begun, result: Any) -> None:
@@ -374,7 +380,7 @@ def fail_step(
 def finish_stream(begun: Begun, detail: str | None, items: int) -> None:
     """Say that a stream ended: exhausted, or closed by its consumer as ``detail`` says; tell the sinks."""
     if begun.wiring.ends:
-        guard.call(_end_deferred, begun, None, None)
+        guard.call(_end_deferred, begun, None, None, detail)
     if begun.step is not None:
         guard.call(complete, begun, None, detail, items)
         tell(begun)
@@ -395,7 +401,7 @@ def tell(begun: Begun) -> None:
         begun.ended = None
 
 
-def _end_deferred(begun: Begun, result: Any, exc: BaseException | None) -> None:
+def _end_deferred(begun: Begun, result: Any, exc: BaseException | None, detail: str | None = None) -> None:
     """End the step that waits for this very call."""
     key, begun.key = begun.key, None
     waiting = begun.wiring.deferred.take(key) if key is not None else None
@@ -404,5 +410,5 @@ def _end_deferred(begun: Begun, result: Any, exc: BaseException | None) -> None:
     if exc is not None:
         fail_step(waiting, exc, describing=begun.wiring, call=begun.call)
         return
-    complete(waiting, result, describing=begun.wiring, call=begun.call)
+    complete(waiting, result, detail, describing=begun.wiring, call=begun.call)
     tell(waiting)

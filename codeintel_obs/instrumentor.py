@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,9 +20,11 @@ from codeintel_obs.steps import FieldClass, Point
 from codeintel_obs.wrapping import Observed, is_ours, observe
 
 if TYPE_CHECKING:
+    from codeintel_obs.seams import Plan
     from codeintel_obs.settings import Settings
 
 _MISSING = object()
+_NOT_THERE = ("attribute missing", "not imported")
 Families = dict[tuple[types.ModuleType, str], list[type]]
 """Classes by module and base, for the length of one import: a library has hundreds, a table asks for them often."""
 denied: Callable[[str], str | None] = lambda _plugin: None  # noqa: E731 - replaced by launch with the settings' answer
@@ -29,6 +32,7 @@ on_activation: Callable[[LibraryInstrumentor], None] | None = None
 """Told when a plugin's facts change after the process manifest was written; set by launch."""
 registry: dict[str, LibraryInstrumentor] = {}
 """The plugins that were instrumented in this process, by name."""
+_NAMED_MISSING = 50
 
 
 class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no types for strict mode
@@ -53,6 +57,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
     """Kinds of the instants that describe functions give, besides those of the points."""
     exclusions: ClassVar[Mapping[str, str]] = {}
     """Public names of the library that are not watched, each with its reason; ``fnmatch`` patterns are allowed."""
+    plans: ClassVar[tuple[Plan, ...]] = ()
+    """What the calls and requests of an application are expected to pass, once it has been imported."""
     semantics: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {}
     """Semantic-convention attributes of a kind's span, from its filtered payload."""
 
@@ -196,14 +202,26 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
         return self.activation.get(_row(point), "not imported")
 
     def kinds(self) -> dict[str, str]:
-        """Return each kind's fact: ``wrapped`` when its points are; optional ones that are missing do not count."""
+        """Return each kind's fact: ``wrapped`` when its points are; optional ones that nobody can call do not count."""
         facts: dict[str, str] = {}
         for point in sorted(self.points, key=lambda point: point.optional):
             fact = self.fact_of(point)
-            missing = point.optional and fact == "attribute missing" and point.kind in facts
+            missing = point.optional and fact in _NOT_THERE and point.kind in facts
             if point.kind is not None and not missing and facts.get(point.kind, "wrapped") == "wrapped":
                 facts[point.kind] = fact
         return facts
+
+    def told_facts(self) -> dict[str, Any]:
+        """Return the payload of an ``activation`` record: how many points have which fact, and the fact of each kind."""
+        counts = dict(Counter(self.activation.values()))
+        missing = [row for row, fact in self.activation.items() if fact != "wrapped"]
+        return {
+            "plugin": self.plugin,
+            "version": self.version(),
+            "points": counts,
+            "kinds": self.kinds(),
+            "not_wrapped": missing[:_NAMED_MISSING],
+        }
 
     def version(self) -> str | None:
         """Return the version of the installed distribution that provides the library, or None when none does."""

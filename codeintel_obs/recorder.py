@@ -77,7 +77,7 @@ class Recorder:
         source: str,
         payload: dict[str, Any] | None,
         subject: int = 0,
-        annotate: bool = False,
+        annotate: bool | tuple[str, ...] = False,
         span_kind: str = "internal",
     ) -> Step:
         """Return a step that begins now under the current one; the caller hands it to ``listeners.step_begun``.

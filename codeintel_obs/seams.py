@@ -66,7 +66,10 @@ class Seam:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The kinds that a run or tool call of the name ``match`` is expected to pass, in any order."""
+    """The kinds that a run or tool call of the name ``match`` is expected to pass, in any order.
+
+    A ``match`` that ends in ``*`` stands for all names of runs that begin so: those of a route with a path in it.
+    """
 
     match: str
     kinds: tuple[str, ...]

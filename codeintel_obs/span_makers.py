@@ -62,7 +62,7 @@ class Maker:
         self.adopted = adopted
         self._traces: WeakKeyDictionary[Run, str] = WeakKeyDictionary()
 
-    def start(self, step: Step, annotate: bool, span_kind: str) -> None:
+    def start(self, step: Step, annotate: bool | tuple[str, ...], span_kind: str) -> None:
         raise NotImplementedError
 
     def locate(self, step: Step, pinned: bool) -> None:
@@ -109,10 +109,12 @@ class Maker:
                 self._traces[run] = run.trace_id = f"{self.ids.generate_trace_id():032x}"
             step.trace_id = self._traces[run]
 
-    def _annotates(self, step: Step, parent: api.SpanContext | None) -> bool:
+    def _annotates(self, step: Step, parent: api.SpanContext | None, annotate: bool | tuple[str, ...]) -> bool:
         """Take the library's own span for ``step`` if one is recording; ours around it is not the library's."""
         current = api.get_current_span() if self.adopted else None
         if current is None or not current.is_recording() or _is_ours(current):
+            return False
+        if isinstance(annotate, tuple) and _scope_of(current) not in annotate:
             return False
         step.otel = Annotation(current, attributes=True)
         self._follow(step, parent)
@@ -137,11 +139,11 @@ class LazyMaker(Maker):
         self._pipeline = pipeline
         self._root_flags = _FLAGS[api.TraceFlags.SAMPLED | (_RANDOM if _is_random(pipeline.ids) else 0)]
 
-    def start(self, step: Step, annotate: bool, span_kind: str) -> None:
+    def start(self, step: Step, annotate: bool | tuple[str, ...], span_kind: str) -> None:
         """Settle the sampling of ``step``, and begin its span; it is made now only where somebody can see it."""
         parent = self._parent(step)
         if self.adopted:
-            if annotate and self._annotates(step, parent):
+            if annotate and self._annotates(step, parent, annotate):
                 return
             self._follow(step, parent)
         pipeline = self._pipeline
@@ -180,10 +182,10 @@ class PlainMaker(Maker):
         self._provider = provider
         self._tracers: dict[str, Any] = {}
 
-    def start(self, step: Step, annotate: bool, span_kind: str) -> None:
+    def start(self, step: Step, annotate: bool | tuple[str, ...], span_kind: str) -> None:
         """Begin the span of ``step``, and take over what the provider made of its ids and sampling."""
         parent = self._parent(step)
-        if not (annotate and self._annotates(step, parent)):
+        if not (annotate and self._annotates(step, parent, annotate)):
             guard.call(self._start, step, parent, span_kind)
 
     def _start(self, step: Step, parent: api.SpanContext | None, span_kind: str) -> None:
@@ -250,5 +252,9 @@ def _with_parent(parent: api.SpanContext, base: otel_context.Context) -> otel_co
 
 
 def _is_ours(span: Any) -> bool:
+    return _scope_of(span).startswith(SCOPE_PREFIX)
+
+
+def _scope_of(span: Any) -> str:
     scope = getattr(span, "instrumentation_scope", None)
-    return str(getattr(scope, "name", "")).startswith(SCOPE_PREFIX)
+    return str(getattr(scope, "name", ""))

@@ -75,7 +75,7 @@ class Spans:
 
     # -- life of a step's span --------------------------------------------------------------------------------------
 
-    def start(self, step: Step, annotate: bool = False, span_kind: str = "internal") -> None:
+    def start(self, step: Step, annotate: bool | tuple[str, ...] = False, span_kind: str = "internal") -> None:
         """Settle ``step``'s ids and sampling, and begin its span where there is a pipeline for it."""
         if getattr(self._api, "_TRACER_PROVIDER", _UNKNOWN) is not self._seen or self._waits:
             self._look()

@@ -215,7 +215,8 @@ class Point:
     """Dotted attribute path in the module (``DuckDBPyConnection.execute``); see ``every_class``."""
     kind: str | None
     """``library.verb``; None for a row that only ends steps of other points (see ``ends_at``), or that only looks: its
-    ``before`` and ``after`` may note what they see, ``call.step`` is then the step around it, and nothing is recorded."""
+    ``before`` and ``after`` may note what they see, ``call.step`` is then the step around it, and nothing is recorded but
+    the instants of an `Outcome` that ``after`` gives."""
     before: Describe | None = None
     after: DescribeResult | None = None
     failed: DescribeFailure | None = None
@@ -242,10 +243,13 @@ class Point:
     key: Callable[[Call, Any], Any] | None = None
     """Object (compared by identity, held weakly) that ties a begin to its end: ``key(call, result)`` at the begin,
     ``key(call, None)`` at the end; None means that the step ends at return."""
+    ends_when: Callable[[Call, Any], bool] | None = None
+    """Of a row at which steps end: whether this call, which returned, is the end. One that raised always is."""
     carrier: Callable[[Call], Call] | None = None
     """May return a call with *new* mappings that also hold run context; only such points change arguments."""
-    annotate: bool = False
-    """The library makes its own span: add the step event to it if it is recording, make no second one."""
+    annotate: bool | tuple[str, ...] = False
+    """The library makes its own span: add the step event to it if it is recording, make no second one. Where somebody
+    else makes the library's spans, the names of their instrumentation scopes: only such a span is the library's."""
     run: Callable[[Call], RunRequest | None] | None = None
     """Begins or joins a run for the length of the call; of a row without a kind, at the first record in it."""
     baggage: Callable[[Call], str | None] | None = None
@@ -255,6 +259,8 @@ class Point:
     hands_on: tuple[tuple[str, str], ...] = ()
     """Callables that are watched from here on, each with the name of the row that watches it: an argument by its
     ``position:name``, exchanged before the call, or an attribute of the instance (``.name``), after it."""
+    item: Callable[[Call, Any], Any] | None = None
+    """Sees each thing that a stream gave, right before its consumer does; what it notes is there for ``after``."""
     handed_on: bool = False
     """Nothing is looked up under ``name``: other rows stand for this one, or hand callables on to it."""
     same: Callable[[Call], Any] | None = None

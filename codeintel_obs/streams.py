@@ -26,6 +26,7 @@ from codeintel_obs.calls import (
     tell,
 )
 from codeintel_obs.context import suppressed
+from codeintel_obs.guard import quietly
 from codeintel_obs.surroundings import flush
 
 Start = Callable[[], "Begun | None"]
@@ -153,6 +154,13 @@ def _started(start: Begun | Start) -> Begun | None:
     return begun
 
 
+def _seen(begun: Begun, item: Any) -> None:
+    """Show what a stream gave to the describe function that asked for it."""
+    see = begun.wiring.point.item
+    if see is not None:
+        quietly(see, begun.call, item)
+
+
 def _failed(begun: Begun, exc: BaseException, items: int, *, closing: bool) -> None:
     """Say how a stream ended that let ``exc`` out: closed, when that is the GeneratorExit that it was closed with."""
     if closing and isinstance(exc, GeneratorExit):
@@ -185,6 +193,7 @@ def streamed(start: Begun | Start, held: Held) -> Generator[Any, Any, Any]:
             _failed(begun, exc, items, closing=closing)
             raise
         exit_(begun)
+        _seen(begun, item)
         items += 1
         sent, thrown = None, None
         try:
@@ -220,6 +229,7 @@ async def async_streamed(start: Begun | Start, held: Held) -> AsyncGenerator[Any
             raise
         if begun is not None:
             exit_(begun)
+            _seen(begun, item)
         items += 1
         sent, thrown = None, None
         try:

@@ -15,11 +15,12 @@ from codeintel_obs.steps import Call, Content, ErrorInfo, Outcome, Point, RunReq
 
 FLUSH_S: Final = 5.0
 _NAME_CAP: Final = 128
+_ENDED_BADLY: Final = (Status.FAILED, Status.TIMED_OUT)
 
 
 def lasts(point: Point) -> bool:
     """Whether a row without a kind has something to do when its call has ended."""
-    parts = (point.after, point.run, point.baggage, point.handled_error, point.hands_on or None)
+    parts = (point.after, point.run, point.baggage, point.handled_error, point.carrier, point.hands_on or None)
     return point.flushes or any(part is not None for part in parts)
 
 
@@ -73,7 +74,7 @@ def enter_run(begun: Any, request: RunRequest | None) -> None:
 
 
 def tell_instants(begun: Any, wiring: Any, events: Sequence[StepEvent], _step: object = None) -> None:
-    """Tell the sinks of the instants that a describe function gave, under the step of ``begun``."""
+    """Tell the sinks of the instants that a describe function gave, under the step of ``begun`` or else around it."""
     for event in events:
         guard.call(_tell_instant, begun, wiring, event)
 
@@ -88,7 +89,7 @@ def _tell_instant(begun: Any, wiring: Any, event: StepEvent) -> None:
 def take_handled(begun: Any, point: Point, status: Status) -> tuple[Status, ErrorInfo | None]:
     """Return how the step of ``begun`` ends that its framework was handed an exception in, and let go of that one."""
     handled, begun.step.handled = begun.step.handled, None  # it would hold the application's frames
-    if status is not Status.FAILED:
+    if status not in _ENDED_BADLY:
         return status, None
     late = failures.timed_out(handled, decided(point, handled))
     return Status.TIMED_OUT if late else status, begun.active.error(handled, point.message)
@@ -127,6 +128,9 @@ def enter(begun: Any) -> None:
     if point.hands_on:
         changed = guard.call(exchange.hand_on, call, point.hands_on, wiring.watch)
         begun.call = changed if type(changed) is Call else call
+    if point.carrier is not None and begun.active.settings.carriers:
+        changed = guard.call(point.carrier, call)
+        begun.call = changed if type(changed) is Call else call
     if point.baggage is not None:
         begun.baggage = exchange.attached(quietly(point.baggage, call))
     if point.run is not None:
@@ -137,7 +141,9 @@ def finish(begun: Any, result: Any) -> None:
     """Do at the end of such a call that returned what its row declares."""
     point = begun.wiring.point
     if point.after is not None:
-        quietly(point.after, begun.call, result)
+        said = quietly(point.after, begun.call, result)
+        if type(said) is Outcome and not suppressed.get():
+            tell_instants(begun, begun.wiring, said.events)
     if point.hands_on:
         exchange.hand_on_attributes(begun.call, point.hands_on, begun.wiring.watch)
     if begun.run is not None:

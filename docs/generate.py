@@ -54,6 +54,7 @@ def _purpose(point: Point) -> str:
     if point.emits == "log":
         return "(log records)"
     looks = point.hands_on or point.stands_for or point.handled_error or point.run or point.flushes
+    looks = looks or point.carrier or (point.after is not None and point.key is None)
     return "(no step itself)" if looks else "(ends a step)"
 
 

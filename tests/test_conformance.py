@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from in_torch import PLUGINS as IN_TORCH
+from in_vllm import PLUGINS as IN_VLLM
 
 from codeintel_obs import FieldClass, LibraryInstrumentor, Point
 from codeintel_obs.testing import Conformance, Lab, installed_plugins
@@ -29,8 +30,9 @@ for path in sorted((HERE / "workouts").glob("*.py")):
 class TestConformance(Conformance):
     """All promises, over every plugin that is found through entry points."""
 
-    # those over torch run through the same suite where torch is: tests/test_in_torch.py
-    plugins = tuple(sorted(set(installed_plugins()) - (set() if find_spec("sentence_transformers") else set(IN_TORCH))))
+    # those over torch and vLLM run through the same suite where these are: tests/test_in_torch.py, tests/test_in_vllm.py
+    elsewhere = (*(() if find_spec("sentence_transformers") else IN_TORCH), *(() if find_spec("vllm") else IN_VLLM))
+    plugins = tuple(sorted(set(installed_plugins()) - set(elsewhere)))
 
 
 def test_the_strangers_plugin_is_found():

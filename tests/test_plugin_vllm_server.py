@@ -1,0 +1,121 @@
+"""vLLM's own servers, launched under the recorder: requests and runs, streams, a kill, and vLLM's own counters."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.error
+
+import processes
+import pytest
+from in_vllm import ENVIRONMENT
+from in_vllm_models import llama, minilm
+from in_vllm_server import serving, texts
+from vllm_agreement import disagreements
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a server imports vLLM twice
+ASKED = {"prompt": "the cat sat", "max_tokens": 12, "temperature": 0, "ignore_eos": True, "logprobs": 1}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return llama(tmp_path_factory.mktemp("models"))
+
+
+def ledger(folder):
+    """Return what the ledger says: begins and ends of steps by span id, of the watched libraries alone."""
+    records = [each for each in processes.records(folder) if each.get("source") in {"vllm", "fastapi"}]
+    begun = {each["span_id"]: each for each in records if each["event"] == "step.begin"}
+    ended = {each["span_id"]: each for each in records if each["event"] == "step.end"}
+    return begun, ended
+
+
+def merged(begun, ended, kind):
+    """Return the payloads of the ended steps of ``kind``, in the order of their begins."""
+    ids = [span_id for span_id, each in begun.items() if each["kind"] == kind and span_id in ended]
+    return [{**begun[each].get("payload", {}), **ended[each].get("payload", {})} for each in ids]
+
+
+def test_pooling_requests_are_steps_in_the_runs_of_their_http_requests(tmp_path):
+    """Embeddings, scores and reranking: one step for each prompt, under its request, in the request's run."""
+    with serving(tmp_path, minilm(), "--runner", "pooling", **ENVIRONMENT) as server:
+        status, body = server.post("/v1/embeddings", model=minilm(), input=["the cat", "a mat in the sea"])
+        assert (status, len(body["data"]), len(body["data"][0]["embedding"])) == (200, 2, 384)
+        docs = ["the cat", "the sea", "a spoon"]
+        status, body = server.post("/v1/rerank", model=minilm(), query="cat", documents=docs)
+        assert (status, body["results"][0]["index"]) == (200, 0)
+        assert server.post("/score", model=minilm(), text_1="cat", text_2=docs)[0] == 200
+        assert server.post("/v1/embeddings", model="nobody", input="x")[0] == 404
+        server.idle()
+        finished = sum(server.finished().values())
+        tokens = server.total("request_prompt_tokens_sum")
+        server.stop()
+    begun, ended = ledger(tmp_path)
+    encoded = merged(begun, ended, "vllm.encode")
+    assert len(encoded) == finished == 2 + 4 + 4
+    assert {each["dim"] for each in encoded} == {384}
+    assert sum(each["tokens"] for each in encoded) == tokens
+    for step in begun.values():
+        if step["kind"] == "vllm.encode":
+            request = begun[step["parent_span_id"]]
+            assert (request["kind"], request["run_id"]) == ("http.request", step["run_id"])
+    assert sorted(each["status_code"] for each in merged(begun, ended, "http.request")) == [200, 200, 200, 404]
+    (load,) = merged(begun, ended, "vllm.load")
+    assert (load["runner"], load["engine"]) == ("pooling", "AsyncMPClient")
+
+
+def answers(server, model):
+    """Return what a client gets: text, tokens' probabilities, a stream, and a conversation."""
+    _, whole = server.post("/v1/completions", model=model, **ASKED)
+    with server.stream("/v1/completions", model=model, **ASKED) as stream:
+        parts = list(texts(stream))
+    _, chat = server.post(
+        "/v1/chat/completions", model=model, messages=[{"role": "user", "content": "cat"}], max_tokens=5, temperature=0
+    )
+    return whole["choices"], whole["usage"], parts, chat["choices"]
+
+
+def test_answers_are_identical_and_a_kill_in_mid_stream_loses_nothing(tmp_path, model):
+    """With and without the recorder; killed while it streams, the finished steps are on record and one is in flight."""
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "recorded").mkdir()
+    with (
+        serving(tmp_path / "bare", model, launcher=(), **ENVIRONMENT) as bare,
+        serving(tmp_path / "recorded", model, **ENVIRONMENT) as server,
+    ):
+        assert answers(server, model) == answers(bare, model)
+        stream = server.stream("/v1/completions", model=model, **{**ASKED, "max_tokens": 240})
+        first = next(texts(stream))
+        os.kill(child_of(tmp_path / "recorded"), signal.SIGKILL)
+        assert server.process.wait(60) != 0
+        with pytest.raises((OSError, urllib.error.URLError, ValueError)):
+            list(texts(stream))
+            raise ValueError("the stream ended as if nothing had happened")
+    assert first
+    begun, ended = ledger(tmp_path / "recorded")
+    generated = merged(begun, ended, "vllm.generate")
+    assert [(each["output_tokens"], each["finish_reasons"]) for each in generated[:2]] == [(12, {"length": 1})] * 2
+    killed = [each for span_id, each in begun.items() if span_id not in ended]
+    assert sorted(each["kind"] for each in killed) == ["http.lifespan", "http.request", "vllm.generate"]
+    (run,) = {each["run_id"] for each in killed if each["kind"] == "vllm.generate"}
+    told = processes.report(tmp_path / "recorded", run)
+    assert told["outcome"] == "interrupted"
+    assert {step["kind"] for step in told["steps"] if step["status"] == "in_flight"} == {
+        "http.request",
+        "vllm.generate",
+    }
+
+
+def child_of(folder):
+    """Return the process id of the recorded server, as its run says."""
+    records = processes.records(folder)
+    return next(each["payload"]["pid"] for each in records if each["event"] == "run.begin")
+
+
+def test_steps_agree_with_vllms_own_counters(tmp_path, model):
+    """Reasons, tokens and statuses, with cancellations and errors among them; in full it is bench/vllm_agreement.py."""
+    wrong, ours = disagreements(tmp_path, model, 80, seed=3)
+    assert wrong == []
+    assert ours["cancelled"] > 0
+    assert json.dumps(ours)
