@@ -26,6 +26,11 @@ def token_of(exc: BaseException) -> str:
     return token
 
 
+def is_known(exc: BaseException) -> bool:
+    """Whether ``exc`` has a token: a step failed with it."""
+    return _ATTRIBUTE in _dict_of(exc)
+
+
 def timed_out(exc: BaseException, decided: bool | None = None) -> bool:
     """Return whether ``exc`` is a time-out: as the step that first saw it ``decided``, else only TimeoutError is."""
     mark = _mark(exc)
@@ -34,12 +39,25 @@ def timed_out(exc: BaseException, decided: bool | None = None) -> bool:
     return isinstance(exc, TimeoutError) if mark[1] is None else bool(mark[1])
 
 
+def remember_message(exc: BaseException, text: str | None) -> None:
+    """Keep what may be told of ``exc``: the step that first saw it knows what its library echoes, those around do not."""
+    mark = _mark(exc)
+    if mark[2] is None:
+        mark[2] = (text,)
+
+
+def remembered_message(exc: BaseException) -> tuple[str | None] | None:
+    """Return what may be told of ``exc`` as the step that first saw it decided; None when none did."""
+    kept: tuple[str | None] | None = _mark(exc)[2]
+    return kept
+
+
 def _mark(exc: BaseException) -> list[Any]:
     # past any __getattribute__, __setattr__ and __dict__ of the exception's own class
     kept: dict[str, Any] = _dict_of(exc)
     mark: list[Any] | None = kept.get(_ATTRIBUTE)
     if mark is None:
-        mark = kept[_ATTRIBUTE] = [new_span_id(), None]
+        mark = kept[_ATTRIBUTE] = [new_span_id(), None, None]
     return mark
 
 

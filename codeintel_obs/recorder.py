@@ -170,12 +170,20 @@ class Recorder:
 
     def error(self, exc: BaseException, message: Callable[[BaseException], str] | None = None) -> Any:
         """Return ``exc`` as recorded at this content level; ``message`` drops what a library echoes below ``all``."""
-        text = None
-        if self._keeps_messages:
-            # a ``message`` that fails leaves none: never the text that it was there to hide
-            hides = message is not None and not self._keeps_all
-            text = guard.quietly(message, exc) if message is not None and hides else failures.message_of(exc)
-        return failures.describe(exc, text)
+        return failures.describe(exc, self._message(exc, message) if self._keeps_messages else None)
+
+    def _message(self, exc: BaseException, message: Callable[[BaseException], str] | None) -> str | None:
+        if self._keeps_all:
+            return failures.message_of(exc)
+        decided = failures.remembered_message(exc)
+        if decided is not None:
+            return decided[0]
+        if message is None:
+            return failures.message_of(exc)
+        # a ``message`` that fails leaves none: never the text that it was there to hide
+        text: str | None = guard.quietly(message, exc)
+        failures.remember_message(exc, text)
+        return text
 
     def _name_thread(self) -> str:
         # threading.current_thread() would register a dummy for a thread that Python does not know

@@ -65,6 +65,7 @@ def tell_activation(active: Recorder, plugin: LibraryInstrumentor) -> None:
             missing.append(row)
     payload = {
         "plugin": plugin.plugin,
+        "library": plugin.library,
         "version": plugin.version(),
         "points": counts,
         "kinds": plugin.kinds(),

@@ -89,3 +89,7 @@ def _load(point: EntryPoint, settings: Settings, active: Recorder) -> None:
     active.spans.semantics.update(plugin.semantics)
     plugin.configure(settings)
     plugin.instrument()
+    if settings.report_routes and any(each.mount is not None for each in plugin.points):
+        from codeintel_obs.launch import routes  # asyncio and all: only where an ASGI application is about to be
+
+        routes.mount(settings)
