@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import kill_oracle
+from faults import cases, mutations
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Once = Callable[[int, Path], list[str]]
@@ -25,7 +26,16 @@ def kill(seed: int, folder: Path) -> list[str]:
     return kill_oracle.kill_once(seed, repo, folder / f"data-{seed}")
 
 
-PROOFS: dict[str, tuple[Once, int]] = {"kill": (kill, 2000)}
+def fault_mutations(seed: int, _folder: Path) -> list[str]:
+    """One record of a ledger of the fault benchmark deleted, altered or moved; see `faults.mutations`."""
+    every = cases.every()
+    return mutations.lies(every[seed % len(every)], seed)
+
+
+PROOFS: dict[str, tuple[Once, int]] = {
+    "kill": (kill, 2000),
+    "fault-mutations": (fault_mutations, len(cases.every())),
+}
 
 
 def main() -> int:
