@@ -72,6 +72,7 @@ def _prove(name: str, options: argparse.Namespace) -> int:
 
 
 def _save(path: Path, state: dict[str, object]) -> None:
+    path.parent.mkdir(exist_ok=True)
     git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS)
     state["commit"], state["python"] = git.stdout.strip(), sys.version.split()[0]
     path.write_text(json.dumps(state, indent=1) + "\n")
