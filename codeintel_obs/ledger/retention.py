@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from codeintel_obs.ledger.attempts import AttemptFiles, list_runs
+from codeintel_obs.ledger.descriptors import lent
 from codeintel_obs.ledger.manifest import is_alive, locate
 from codeintel_obs.ledger.places import PROCESSES, RUNS, open_folder
 
@@ -84,8 +85,8 @@ def prune(
     return done
 
 
-def prune_at_start(data_dir: str, limits: Limits, stop: Callable[[], bool]) -> None:
-    """Prune unless somebody did within the last hour. For a background thread of a process that has just started."""
+def prune_now_and_then(data_dir: str, limits: Limits, stop: Callable[[], bool]) -> None:
+    """Prune unless somebody did within the last hour."""
     try:
         last = os.lstat(os.path.join(data_dir, RUNS[0], _LOCK)).st_mtime
     except OSError:
@@ -101,23 +102,22 @@ def _only_one(data_dir: str) -> Iterator[bool]:
         yield False
         return
     try:
-        folder = open_folder(data_dir, RUNS[0])
-        try:
+        with lent(open_folder(data_dir, RUNS[0])) as folder:
             fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640, dir_fd=folder)
-        finally:
-            os.close(folder)
     except OSError:
         yield False
         return
+    with lent(fd) as lock:
+        yield _locked(lock)
+
+
+def _locked(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.utime(fd)
     except OSError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(fd)
+        return False
+    return True
 
 
 def _candidates(data_dir: str, stop: Callable[[], bool]) -> Iterator[_Candidate]:
