@@ -12,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import kill_oracle
+import ledger_damage
+import ledger_power
+import ledger_sweep
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Once = Callable[[int, Path], list[str]]
@@ -25,7 +28,14 @@ def kill(seed: int, folder: Path) -> list[str]:
     return kill_oracle.kill_once(seed, repo, folder / f"data-{seed}")
 
 
-PROOFS: dict[str, tuple[Once, int]] = {"kill": (kill, 2000)}
+PROOFS: dict[str, tuple[Once, int]] = {
+    "kill": (kill, 2000),
+    "ledger-sweep": (ledger_sweep.sweep, 3 * ledger_sweep.WRITES),
+    "ledger-flips": (ledger_damage.flips, 20_000 // ledger_damage.FLIPS),
+    "ledger-edits": (ledger_damage.edits, 1000 // ledger_damage.EDITS),
+    "ledger-fuzz": (ledger_damage.fuzz, 2000),
+    "ledger-power": (ledger_power.power, 1000),
+}
 
 
 def main() -> int:
