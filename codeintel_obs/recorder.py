@@ -172,9 +172,8 @@ class Recorder:
         """Return ``exc`` as recorded at this content level; ``message`` drops what a library echoes below ``all``."""
         text = None
         if self._keeps_messages:
-            # a ``message`` that fails leaves none: never the text that it was there to hide
-            hides = message is not None and not self._keeps_all
-            text = guard.quietly(message, exc) if message is not None and hides else failures.message_of(exc)
+            words = None if self._keeps_all else failures.words_of(exc, message)
+            text = failures.message_of(exc) if words is None else words or None
         return failures.describe(exc, text)
 
     def _name_thread(self) -> str:
