@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from time import monotonic_ns, time_ns
 from typing import Any, Final
 
-from codeintel_obs import failures, guard
+from codeintel_obs import collecting, failures, guard
 from codeintel_obs.content import Filter
 from codeintel_obs.context import current, suppress
 from codeintel_obs.redact import clean
@@ -336,6 +336,7 @@ def install(recorder: Recorder | None) -> None:
     """Make ``recorder`` this process's own, or none."""
     global active
     active = recorder
+    collecting.watch(recorder is not None)
     guard.on_fault(recorder.fault if recorder is not None else None)
 
 
