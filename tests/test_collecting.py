@@ -67,7 +67,7 @@ def speak():
     with codeintel_obs.step("own.work"): shapes.plain(1)
 with recording(ShapesInstrumentor, LoggingInstrumentor) as told:
     gc.set_threshold(3, 2, 2)
-    for number in range(6000):
+    for number in range(2500):
         {WORKS[work]}
         own[number % 40].set([number])
         shapes.plain(number)
