@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ def render(report: RunReport) -> str:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a report, as made from the structs."""
     made = msgspec.json.schema(RunReport)
+    for struct in made["$defs"].values():  # docstrings as Python 3.13 has them: without the source's indentation
+        if "description" in struct:
+            struct["description"] = cleandoc(struct["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": REPORT_SCHEMA, **made}
 
 
