@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
+from codeintel_obs import guard
 from codeintel_obs.redact import clean
 from codeintel_obs.runs import new_span_id
 from codeintel_obs.steps import ChainLink, ErrorInfo
@@ -39,19 +41,6 @@ def timed_out(exc: BaseException, decided: bool | None = None) -> bool:
     return isinstance(exc, TimeoutError) if mark[1] is None else bool(mark[1])
 
 
-def remember_message(exc: BaseException, text: str | None) -> None:
-    """Keep what may be told of ``exc``: the step that first saw it knows what its library echoes, those around do not."""
-    mark = _mark(exc)
-    if mark[2] is None:
-        mark[2] = (text,)
-
-
-def remembered_message(exc: BaseException) -> tuple[str | None] | None:
-    """Return what may be told of ``exc`` as the step that first saw it decided; None when none did."""
-    kept: tuple[str | None] | None = _mark(exc)[2]
-    return kept
-
-
 def _mark(exc: BaseException) -> list[Any]:
     # past any __getattribute__, __setattr__ and __dict__ of the exception's own class
     kept: dict[str, Any] = _dict_of(exc)
@@ -59,6 +48,19 @@ def _mark(exc: BaseException) -> list[Any]:
     if mark is None:
         mark = kept[_ATTRIBUTE] = [new_span_id(), None, None]
     return mark
+
+
+def words_of(exc: BaseException, own: Callable[[BaseException], str] | None) -> str | None:
+    """Return what is told of ``exc`` where its text is not: what ``own``, or the step that first saw it, leaves of it.
+
+    None when nobody leaves anything out. A plugin's ``own`` that fails leaves nothing: never the text that it was there
+    to hide. The words stay with the exception, so every step that it passes on its way out tells no more than the first.
+    """
+    mark = _mark(exc)
+    if own is not None and mark[2] is None:
+        mark[2] = guard.quietly(own, exc) or ""
+    words: str | None = mark[2]
+    return words
 
 
 def is_cancellation(exc: BaseException) -> bool:

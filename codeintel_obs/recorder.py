@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from time import monotonic_ns, time_ns
 from typing import Any, Final
 
-from codeintel_obs import failures, guard
+from codeintel_obs import collecting, failures, guard
 from codeintel_obs.content import Filter
 from codeintel_obs.context import current, suppress
 from codeintel_obs.redact import clean
@@ -170,20 +170,11 @@ class Recorder:
 
     def error(self, exc: BaseException, message: Callable[[BaseException], str] | None = None) -> Any:
         """Return ``exc`` as recorded at this content level; ``message`` drops what a library echoes below ``all``."""
-        return failures.describe(exc, self._message(exc, message) if self._keeps_messages else None)
-
-    def _message(self, exc: BaseException, message: Callable[[BaseException], str] | None) -> str | None:
-        if self._keeps_all:
-            return failures.message_of(exc)
-        decided = failures.remembered_message(exc)
-        if decided is not None:
-            return decided[0]
-        if message is None:
-            return failures.message_of(exc)
-        # a ``message`` that fails leaves none: never the text that it was there to hide
-        text: str | None = guard.quietly(message, exc)
-        failures.remember_message(exc, text)
-        return text
+        text = None
+        if self._keeps_messages:
+            words = None if self._keeps_all else failures.words_of(exc, message)
+            text = failures.message_of(exc) if words is None else words or None
+        return failures.describe(exc, text)
 
     def _name_thread(self) -> str:
         # threading.current_thread() would register a dummy for a thread that Python does not know
@@ -345,6 +336,7 @@ def install(recorder: Recorder | None) -> None:
     """Make ``recorder`` this process's own, or none."""
     global active
     active = recorder
+    collecting.watch(recorder is not None)
     guard.on_fault(recorder.fault if recorder is not None else None)
 
 

@@ -152,6 +152,14 @@ def test_message_cut_by_the_first_step_is_cut_by_those_around_it():
     assert told == {"messages": {"near: […]"}, "all": {"near: select secret"}}
 
 
+def test_words_of_the_first_step_travel_with_the_exception():
+    """What the step that first saw an exception leaves of its text is all that later ones tell, in other processes too."""
+    exc = ValueError("select 'secret'")
+    assert failures.words_of(exc, None) is None
+    assert failures.words_of(exc, lambda _: "a query") == "a query"
+    assert failures.words_of(exc, str) == failures.words_of(pickle.loads(pickle.dumps(exc)), None) == "a query"
+
+
 def test_marked_exception_pickles_and_copies():
     """The token is all that we leave on an exception, and it is in nobody's way."""
     exc = ValueError("x", 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -15,9 +17,7 @@ from processes import BIN, OBS
 from servers import running
 
 from codeintel_obs import asgi
-from codeintel_obs.launch.route_answers import was_pruned
 from codeintel_obs.launch.routes import wanted
-from codeintel_obs.ledger.encoding import ids_of, line, own
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -291,15 +291,11 @@ def test_a_big_report_does_not_hold_up_the_application(tmp_path):
 
 
 def test_a_pruned_run_is_gone_and_said_so(tmp_path):
-    """410 for what was recorded and removed: a tombstone says so. 404 stays what never was."""
-    folder = tmp_path / ".codeintel" / "telemetry" / "pruned"
-    folder.mkdir(parents=True)
-    told = own("pruned", ids_of("old", "a" * 16, None), {"day": "2026-11-01", "reason": "age", "files": 1, "size": 10})
-    (folder / "pass.jsonl").write_bytes(line(1, told))
-    assert (was_pruned(str(tmp_path / ".codeintel"), "old"), was_pruned(str(tmp_path / ".codeintel"), "new")) == (
-        True,
-        False,
-    )
+    """410 for what was recorded and removed: its tombstone says so. 404 stays what never was."""
+    folder = str(tmp_path / ".codeintel")
+    for words in (["run", "--run-id", "old", "--data-dir", folder, "--", sys.executable, "-c", "pass"],
+                  ["prune", "--run", "old", "--data-dir", folder]):  # fmt: skip
+        subprocess.run([sys.executable, "-m", "codeintel_obs.cli", *words], check=True, capture_output=True)
     with served(tmp_path) as client:
         assert client("/observability/run/old/report")[0] == 410
         assert client("/observability/run/new/report")[0] == 404

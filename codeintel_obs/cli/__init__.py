@@ -11,6 +11,8 @@ COMMANDS: Final = {
     "report": "tell what ran, what did not, and why it stopped where it did",
     "diff": "tell what is other in one run than in another",
     "verify": "prove again that a ledger, or a report, holds what was written",
+    "prune": "remove what is beyond the limits, or a run or a session; never an open run",
+    "redact": "take secrets out of ledgers that are written already",
     "plugins": "list instrumentors and sinks, and what they watched in a run",
     "doctor": "find what would silently switch recording off, and say how to mend it",
     "config": "show every setting with its value, source and meaning",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from codeintel_obs.errors import CodeIntelObsError, RunNotFoundError
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from codeintel_obs.report.attempts import Attempt
     from codeintel_obs.report_model import RunReport
+
+_WORTH_SAVING: Final = 256
 
 
 def data_dirs(options: argparse.Namespace) -> list[str]:
@@ -36,18 +38,38 @@ def attempts_of(raw: str, folders: list[str]) -> list[Attempt]:
 
     found = find(folders, raw)
     if not found:
+        _tell_pruned(raw, folders)
         raise RunNotFoundError(f"no run {raw!r} in {', '.join(folders)}; `codeintel-obs runs` lists what there is")
     return found
 
 
+def _tell_pruned(raw: str, folders: list[str]) -> None:
+    from codeintel_obs.ledger.tombstones import pruned
+
+    stones = [stone for folder in folders for stone in pruned(folder, raw)]
+    if stones:
+        last = stones[-1]
+        why = {"asked": "because somebody asked for it"}.get(last.reason, f"by the limit on {last.reason}")
+        raise RunNotFoundError(f"run {last.run_id} of {last.day} was pruned at {last.ts}, {why}; its ledger is gone")
+
+
 def last(folders: list[str]) -> list[Attempt]:
     """Return the attempts of the run that began last."""
-    from codeintel_obs.report.attempts import newest_first
+    from codeintel_obs.ledger.attempts import Catalogue
+    from codeintel_obs.ledger.index import DayIndex
+    from codeintel_obs.report.attempts import numbered
 
-    found = next(newest_first(folders), None)
-    if found is None:
-        raise RunNotFoundError(f"no run in {', '.join(folders)}; record one: codeintel-obs run -- CMD")
-    return found
+    names = Catalogue(folders)
+    for day in sorted(names.days, reverse=True):
+        pages = [DayIndex(folder, day) for folder in names.days[day]]
+        for page in pages:
+            page.save(_WORTH_SAVING)
+        found = sorted((each for page in pages for each in page.entries), key=lambda each: each.begun_at)
+        for entry in reversed(found):
+            attempts = names.attempts(entry.run_id)
+            if attempts:
+                return numbered(attempts)
+    raise RunNotFoundError(f"no run in {', '.join(folders)}; record one: codeintel-obs run -- CMD")
 
 
 def chosen(attempts: list[Attempt], number: int | None) -> Attempt:

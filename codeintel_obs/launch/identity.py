@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.launch.entry_points import version_of
 from codeintel_obs.levels import Content
-from codeintel_obs.redact import MASK, clean
+from codeintel_obs.redact import MASK, clean, clean_words
 from codeintel_obs.settings import NAMES, TABLE, Settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def of_process(settings: Settings, run: Run, program: str) -> dict[str, Any]:
         "problems": [clean(str(problem), _CAP) for problem in settings.problems],
     }
     if settings.content is Content.ALL:
-        content["argv"] = [clean(word, _CAP) for word in getattr(sys, "orig_argv", sys.argv)]
+        content["argv"] = clean_words(getattr(sys, "orig_argv", sys.argv), _CAP)
     return {key: value for key, value in content.items() if value is not None}
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
-
-from codeintel_obs.runs import accept_id
 
 TYPE_CHECKING = False  # as in `codeintel_obs`: what makes reports is imported when the first is asked for
 if TYPE_CHECKING:
@@ -49,11 +46,12 @@ def problem(status: int, message: str, retry: str | None = None) -> Answer:
 
 def report_answer(data_dir: str, run: str, attempt: int | None, form: str) -> Answer:
     """Return the report of ``run``, which is hostile input, as it is now; the newest attempt unless one is named."""
+    from codeintel_obs.ledger.tombstones import pruned
     from codeintel_obs.report.attempts import find, report_of
 
     attempts = find([data_dir], run)
     if not attempts:
-        if was_pruned(data_dir, run):
+        if pruned(data_dir, run):
             return problem(410, "the run was recorded, and has been pruned")
         return problem(404, "no such run; /observability/runs lists what there is")
     if attempt is not None and not 1 <= attempt <= len(attempts):
@@ -75,19 +73,6 @@ def runs_answer(data_dir: str, form: str, limit: int | None) -> Answer:
     if form == "json":
         return _good(json.dumps({"runs": rows}, ensure_ascii=False, indent=2) + "\n", form)
     return _good("".join(_lines(rows, form)), form)
-
-
-def was_pruned(data_dir: str, run: str) -> bool:
-    """Whether a tombstone says that the run was recorded and removed."""
-    from codeintel_obs.ledger.reader import read_file
-
-    stored, folder = accept_id(run)[0], os.path.join(data_dir, "telemetry", "pruned")
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return False
-    lines = (line for name in sorted(names) for line in read_file(os.path.join(folder, name)))
-    return any(line.record and line.record.event == "pruned" and line.record.run_id == stored for line in lines)
 
 
 def _rendered(report: RunReport, form: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.ledger.attempts import AttemptFiles, WriterFiles, entries, find_attempts, list_runs
+from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, entries, find_attempts, list_runs
 from codeintel_obs.ledger.manifest import is_alive, locate, read_manifest
 from codeintel_obs.ledger.order import OUT_OF_ORDER
 from codeintel_obs.ledger.reader import UNKNOWN_VERSION, UNREADABLE, read_marked
@@ -47,16 +47,17 @@ class Attempt:
 
 def find(data_dirs: Iterable[str], run: str) -> list[Attempt]:
     """Return the attempts of ``run``, oldest first; ``run`` is hostile input."""
-    return _numbered(find_attempts(data_dirs, run))
+    return numbered(find_attempts(data_dirs, run))
 
 
 def newest_first(data_dirs: list[str]) -> Iterator[list[Attempt]]:
     """Yield the attempts of each run, the runs by the begin of their newest attempt; files are read as needed."""
     seen: set[str] = set()
+    names = Catalogue(data_dirs)
     for files in list_runs(data_dirs):
         if files.run_id not in seen:
             seen.add(files.run_id)
-            yield find(data_dirs, files.run_id) or _numbered([files])
+            yield numbered(names.attempts(files.run_id) or [files])
 
 
 def every(data_dirs: list[str]) -> list[Attempt]:
@@ -147,7 +148,8 @@ def _problems(found: Integrity) -> list[Told]:
     ]
 
 
-def _numbered(found: list[AttemptFiles]) -> list[Attempt]:
+def numbered(found: list[AttemptFiles]) -> list[Attempt]:
+    """Return the attempts of one run, oldest first, with their numbers."""
     return [Attempt(files, number, len(found)) for number, files in enumerate(found, 1)]
 
 

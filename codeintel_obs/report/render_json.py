@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,11 @@ def render(report: RunReport) -> str:
 def schema(name: str = "run_report") -> dict[str, Any]:
     """Return a JSON Schema as made from the structs; ``name`` is one of `SCHEMAS`."""
     identity, struct = SCHEMAS[name]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, **msgspec.json.schema(struct)}
+    made = msgspec.json.schema(struct)
+    for part in made["$defs"].values():  # docstrings as Python 3.13 has them: without the source's indentation
+        if "description" in part:
+            part["description"] = cleandoc(part["description"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, **made}
 
 
 def schema_text(name: str = "run_report") -> str:

@@ -118,8 +118,11 @@ def _stop(report: RunReport, width: int) -> list[str]:
     lines += [f"  {_VIA.get(each.via, each.via)} {plain(each.error_type)}{_at(each.step)}" for each in stop.trail
               if len(stop.trail) > 1]  # fmt: skip
     lines += [f"  while handling {plain(each.error_type)}{_at(each.step)}" for each in stop.while_handling]
-    lines += [f"  in another process under it: {plain(each.kind)} [{each.step[:_ID]}] {plain(each.error_type or each.status)}"
-              f"{': ' + plain(each.message) if each.message else ''}  {_cited(each.evidence)}" for each in stop.elsewhere]
+    lines += [
+        f"  in another process under it: {plain(each.kind)} [{each.step[:_ID]}] {plain(each.error_type or each.status)}"
+        f"{': ' + plain(each.message) if each.message else ''}  {_cited(each.evidence)}"
+        for each in stop.elsewhere
+    ]
     return [*lines, f"  evidence: {', '.join(stop.evidence)}"]
 
 
