@@ -12,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import kill_oracle
+import ledger_damage
+import ledger_power
+import ledger_sweep
+from faults import cases, mutations
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Once = Callable[[int, Path], list[str]]
@@ -25,7 +29,21 @@ def kill(seed: int, folder: Path) -> list[str]:
     return kill_oracle.kill_once(seed, repo, folder / f"data-{seed}")
 
 
-PROOFS: dict[str, tuple[Once, int]] = {"kill": (kill, 2000)}
+def fault_mutations(seed: int, _folder: Path) -> list[str]:
+    """One record of a ledger of the fault benchmark deleted, altered or moved; see `faults.mutations`."""
+    every = cases.every()
+    return mutations.lies(every[seed % len(every)], seed)
+
+
+PROOFS: dict[str, tuple[Once, int]] = {
+    "kill": (kill, 2000),
+    "fault-mutations": (fault_mutations, len(cases.every())),
+    "ledger-sweep": (ledger_sweep.sweep, 3 * ledger_sweep.WRITES),
+    "ledger-flips": (ledger_damage.flips, 20_000 // ledger_damage.FLIPS),
+    "ledger-edits": (ledger_damage.edits, 1000 // ledger_damage.EDITS),
+    "ledger-fuzz": (ledger_damage.fuzz, 2000),
+    "ledger-power": (ledger_power.power, 1000),
+}
 
 
 def main() -> int:
@@ -72,6 +90,7 @@ def _prove(name: str, options: argparse.Namespace) -> int:
 
 
 def _save(path: Path, state: dict[str, object]) -> None:
+    path.parent.mkdir(exist_ok=True)
     git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS)
     state["commit"], state["python"] = git.stdout.strip(), sys.version.split()[0]
     path.write_text(json.dumps(state, indent=1) + "\n")

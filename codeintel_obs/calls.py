@@ -10,6 +10,7 @@ import msgspec
 
 from codeintel_obs import exchange, guard, recorder, surroundings
 from codeintel_obs.beside import Beside
+from codeintel_obs.collecting import apart, is_here
 from codeintel_obs.content import Filter
 from codeintel_obs.context import current, leave, suppressed
 from codeintel_obs.guard import quietly
@@ -225,7 +226,7 @@ def _settled(begun: Begun) -> bool:
 
 def enter(begun: Begun) -> None:
     """Make the step of ``begun`` the current one of this context."""
-    if begun.step is not None:
+    if begun.step is not None and not is_here():
         begun.around = current.get()
         begun.token = current.set(begun.step)
         begun.otel_token = begun.active.spans.make_current(begun.step)
@@ -340,6 +341,9 @@ def _leave_run(begun: Begun) -> None:
 def fail(begun: Begun, exc: BaseException) -> None:
     """Say that the call raised ``exc``: the application's exception, which the wrapper raises again."""
     exit_(begun)
+    if is_here():  # a coroutine that the garbage collector closes
+        apart(fail, begun, exc)
+        return
     if begun.wiring.ends:
         guard.call(_end_deferred, begun, None, exc)
     elif begun.wiring.kind is None:
@@ -379,6 +383,9 @@ def fail_step(
 
 def finish_stream(begun: Begun, detail: str | None, items: int) -> None:
     """Say that a stream ended: exhausted, or closed by its consumer as ``detail`` says; tell the sinks."""
+    if is_here():
+        apart(finish_stream, begun, detail, items)
+        return
     if begun.wiring.ends:
         guard.call(_end_deferred, begun, None, None, detail)
     if begun.step is not None:
@@ -388,6 +395,9 @@ def finish_stream(begun: Begun, detail: str | None, items: int) -> None:
 
 def fail_stream(begun: Begun, exc: BaseException, items: int) -> None:
     """Say that a stream raised ``exc`` after so many ``items``."""
+    if is_here():
+        apart(fail_stream, begun, exc, items)
+        return
     if begun.wiring.ends:
         guard.call(_end_deferred, begun, None, exc)
     if begun.step is not None:

@@ -15,13 +15,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from codeintel_obs import guard, recorder
+from codeintel_obs import failures, guard, recorder
 from codeintel_obs.context import current, suppressed
 from codeintel_obs.imports import watcher
 from codeintel_obs.runs import CONTEXT_VARIABLE, Run, join
-from codeintel_obs.steps import Step
+from codeintel_obs.steps import Status, Step, StepEvent
 
 _ATTRIBUTE: Final = "_codeintel_around"
+_HOOK: Final = "_invoke_excepthook"
 _KEY: Final = "codeintel_obs"
 _PYTHON: Final = re.compile(r"(python|pypy)[\d.]*t?(\.exe)?\Z")
 _ENV_POSITION: Final = 10  # of Popen.__init__, after self
@@ -114,9 +115,28 @@ def _resume(original: Callable[..., Any]) -> Callable[..., Any]:
             current.set(around)  # the thread's own context, which dies with it
         if quiet:
             suppressed.set(True)  # what our own code started is our own use
+        hook = self.__dict__.get(_HOOK)
+        if hook is not None:
+            self.__dict__[_HOOK] = functools.partial(_uncaught, hook)
         return original(self)
 
     return bootstrap
+
+
+def _uncaught(original: Callable[[Any], None], thread: Any) -> None:
+    """Tell that the exception which ends ``thread`` was caught by nobody, and let Python say so as it always does."""
+    guard.call(_tell_uncaught, sys.exc_info()[1])
+    original(thread)
+
+
+def _tell_uncaught(exc: BaseException | None) -> None:
+    active = recorder.active
+    if exc is None or active is None or suppressed.get():
+        return
+    if isinstance(exc, SystemExit) and not failures.is_known(exc):
+        return  # a thread that leaves by sys.exit() has ended as it wanted to
+    event = StepEvent("error", Status.COMPLETED, "nobody caught it: it ended its thread", {"uncaught": True}, (), exc)
+    guard.each(active.listeners.step_ended, active.instant(event, "obs"))
 
 
 def _remember(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from codeintel_obs.redact import clean
+from codeintel_obs.redact import MASK, clean, names_secret
 from codeintel_obs.steps import Content, FieldClass
 
 PAYLOAD_CAP: Final = 8192
@@ -15,6 +15,7 @@ KEY_CAP: Final = 256
 _DEPTH_CAP: Final = 6
 _ITEMS_CAP: Final = 256
 _NODES_CAP: Final = 512
+_PAIR: Final = 2  # a header or a cookie, as libraries list them
 
 _KEPT: Final[dict[Content, frozenset[FieldClass]]] = {
     Content.NONE: frozenset({FieldClass.COUNT, FieldClass.CODE, FieldClass.ID}),
@@ -62,7 +63,11 @@ class Filter:
         return kept
 
     def _select(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in payload.items() if self._keeps(key, value)}
+        return {
+            key: MASK if key not in self._declared and _is_secret(key, value) else value
+            for key, value in payload.items()
+            if self._keeps(key, value)
+        }
 
     def _keeps(self, key: str, value: Any) -> bool:
         if key in self._declared:
@@ -71,6 +76,14 @@ class Filter:
 
 
 _NUMBERS: Final = frozenset({int, bool, float})
+_HARMLESS: Final = frozenset({int, bool, float, type(None)})
+
+
+def _is_secret(key: Any, value: Any) -> bool:
+    """Whether ``key``, which no table declares, is a name that secrets have: numbers are counts all the same."""
+    return type(value) not in _HARMLESS and type(key) is str and names_secret(key)
+
+
 _LEAST: Final = -(1 << 63)  # what JSON readers take as an integer
 _MOST: Final = 1 << 64
 _KEYS_MEASURED: Final = 64  # more keys than that may be too long by themselves
@@ -90,6 +103,12 @@ _TEXTUAL: Final = frozenset(
         ("uuid", "UUID"),
     }
 )
+
+
+def _follows(before: str, item: Any, count: int) -> bool:
+    """Whether ``item`` is the secret that the word before it announces: an option's, or the second of a pair."""
+    announced = (before[:1] == "-" or count == _PAIR) and _is_secret(before, item)
+    return announced and not (type(item) is str and item[:1] == "-")
 
 
 class _Walk:
@@ -130,11 +149,14 @@ class _Walk:
             return self._dict(value, depth)
         base = next(each for each in (list, tuple, set, frozenset) if issubclass(kind, each))
         shown: list[Any] = []
+        before: Any = None
         for item in list(base.__iter__(value)):  # a copy: the application may change it meanwhile
             if self._full(len(shown)):
                 shown.append(f"<{base.__len__(value) - len(shown)} more>")
                 break
-            shown.append(self.plain(item, depth + 1))
+            secret = type(before) is str and _follows(before, item, base.__len__(value))
+            shown.append(MASK if secret else self.plain(item, depth + 1))
+            before = item
         return shown
 
     def _dict(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
@@ -143,7 +165,7 @@ class _Walk:
             if self._full(len(shown)):
                 shown["<more>"] = dict.__len__(value) - len(shown)
                 break
-            shown[self._key(key)] = self.plain(item, depth + 1)
+            shown[self._key(key)] = MASK if _is_secret(key, item) else self.plain(item, depth + 1)
         return shown
 
     def _full(self, count: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
+from codeintel_obs.collecting import is_here
 from codeintel_obs.guard import suppressed
 
 if TYPE_CHECKING:
@@ -19,8 +20,13 @@ current: ContextVar[Step | Run | None] = ContextVar("codeintel_obs.current", def
 """The innermost open step of this context, or the run when no step is open in it, or None: the process run."""
 
 
-def leave(token: Token[Any], previous: Step | Run | None) -> None:
-    """Undo a `current.set`; where the context is another one by now (a moved coroutine), set what was there."""
+def leave(token: Token[Any] | None, previous: Step | Run | None) -> None:
+    """Undo a `current.set`; where the context is another one by now (a moved coroutine), set what was there.
+
+    What the garbage collector closes is in no context of its own: there is nothing to undo in the one that it came upon.
+    """
+    if token is None or is_here():
+        return
     try:
         current.reset(token)
     except (ValueError, RuntimeError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
+from codeintel_obs import guard
 from codeintel_obs.redact import clean
 from codeintel_obs.runs import new_span_id
 from codeintel_obs.steps import ChainLink, ErrorInfo
@@ -26,6 +28,11 @@ def token_of(exc: BaseException) -> str:
     return token
 
 
+def is_known(exc: BaseException) -> bool:
+    """Whether ``exc`` has a token: a step failed with it."""
+    return _ATTRIBUTE in _dict_of(exc)
+
+
 def timed_out(exc: BaseException, decided: bool | None = None) -> bool:
     """Return whether ``exc`` is a time-out: as the step that first saw it ``decided``, else only TimeoutError is."""
     mark = _mark(exc)
@@ -39,8 +46,21 @@ def _mark(exc: BaseException) -> list[Any]:
     kept: dict[str, Any] = _dict_of(exc)
     mark: list[Any] | None = kept.get(_ATTRIBUTE)
     if mark is None:
-        mark = kept[_ATTRIBUTE] = [new_span_id(), None]
+        mark = kept[_ATTRIBUTE] = [new_span_id(), None, None]
     return mark
+
+
+def words_of(exc: BaseException, own: Callable[[BaseException], str] | None) -> str | None:
+    """Return what is told of ``exc`` where its text is not: what ``own``, or the step that first saw it, leaves of it.
+
+    None when nobody leaves anything out. A plugin's ``own`` that fails leaves nothing: never the text that it was there
+    to hide. The words stay with the exception, so every step that it passes on its way out tells no more than the first.
+    """
+    mark = _mark(exc)
+    if own is not None and mark[2] is None:
+        mark[2] = guard.quietly(own, exc) or ""
+    words: str | None = mark[2]
+    return words
 
 
 def is_cancellation(exc: BaseException) -> bool:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from codeintel_obs.collecting import apart, collector, is_here
+
 T = TypeVar("T")
 
 suppressed: ContextVar[bool] = ContextVar("codeintel_obs.suppressed", default=False)
@@ -48,6 +50,8 @@ def call(function: Callable[..., T], *args: Any) -> T | None:
 
 def quietly(function: Callable[..., T], *args: Any) -> T | None:
     """Return a plugin's ``function(*args)``, or None when it raises; what it uses of a library is not recorded."""
+    if collector.thread and is_here():
+        return apart(quietly, function, *args)
     token = suppressed.set(True)
     try:
         return function(*args)

@@ -75,7 +75,11 @@ class Hooks:
 
     @hookspec
     def obs_runbook(self, step: Any) -> list[str] | None:
-        """Return hints for a failed step of a report; told as hints, never as facts; called by readers only."""
+        """Return hints for a step of a report that failed or timed out; told as hints, never as facts.
+
+        Called by `codeintel-obs report`, in its own process: a sink is made for it that gets no records. ``step`` is a
+        ``ReportStep``: ``kind``, ``status``, ``detail``, ``payload``, ``error``, ``evidence``.
+        """
 
     @hookspec
     def obs_flush(self, timeout_s: float) -> None:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from codeintel_obs import guard, recorder
+from codeintel_obs.collecting import apart, is_here
 from codeintel_obs.context import current, leave, suppressed
 from codeintel_obs.recorder import finish_failed
 from codeintel_obs.steps import FieldClass, Status
@@ -114,6 +115,8 @@ class ImportWatcher:
             active = recorder.active
             if active is None or name not in self.modules or suppressed.get():
                 original(module)
+            elif is_here():
+                apart(_execute, active, original, module)
             else:
                 _execute(active, original, module)
             for hook in self._after.get(name, ()):

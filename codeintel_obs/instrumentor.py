@@ -217,6 +217,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
         missing = [row for row, fact in self.activation.items() if fact != "wrapped"]
         return {
             "plugin": self.plugin,
+            "library": self.library,
             "version": self.version(),
             "points": counts,
             "kinds": self.kinds(),

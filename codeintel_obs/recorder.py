@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from time import monotonic_ns, time_ns
 from typing import Any, Final
 
-from codeintel_obs import failures, guard
+from codeintel_obs import collecting, failures, guard
 from codeintel_obs.content import Filter
 from codeintel_obs.context import current, suppress
 from codeintel_obs.redact import clean
@@ -172,9 +172,8 @@ class Recorder:
         """Return ``exc`` as recorded at this content level; ``message`` drops what a library echoes below ``all``."""
         text = None
         if self._keeps_messages:
-            # a ``message`` that fails leaves none: never the text that it was there to hide
-            hides = message is not None and not self._keeps_all
-            text = guard.quietly(message, exc) if message is not None and hides else failures.message_of(exc)
+            words = None if self._keeps_all else failures.words_of(exc, message)
+            text = failures.message_of(exc) if words is None else words or None
         return failures.describe(exc, text)
 
     def _name_thread(self) -> str:
@@ -337,6 +336,7 @@ def install(recorder: Recorder | None) -> None:
     """Make ``recorder`` this process's own, or none."""
     global active
     active = recorder
+    collecting.watch(recorder is not None)
     guard.on_fault(recorder.fault if recorder is not None else None)
 
 

@@ -7,11 +7,13 @@ they took), and what may start a match cannot also stand inside one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
 MASK: Final = "[redacted]"
 _WINDOW: Final = 4  # a text is redacted over this many caps before it is cut, so a secret on the edge is still seen
+_NAME_CAP: Final = 128
 _EDGE: Final = 256  # of a window that ends inside the text, this much may be a secret that lost its own end
 
 _NOT_YET: Final = r"(?!\[redacted\])"
@@ -46,7 +48,16 @@ _PATTERNS: Final = (
     # password=, token:, "api_key": "..." and their like, in URLs, SQL, argv, headers and JSON
     rf"(?P<key>(?:{_WORDS}){_SIGN}){_NOT_YET}{_VALUE}",
     # SQL: PASSWORD 'x', SECRET 'x', IDENTIFIED BY 'x'
-    r"(?P<sql>\b(?:password|secret|session_token|key_id|identified[ \t]{1,4}+by)\s{1,8}+)'(?:[^']|'')*+'",
+    # doubled quotes are SQL quoted in SQL; one quote too many is SQL quoted by somebody who does not know SQL
+    (
+        r"(?P<sql>\b(?:password|secret|session_token|key_id|identified[ \t]{1,4}+by)\s{1,8}+)"
+        r"(?:'{2,4}+(?=[^\s',;)])[^']++'{0,4}+|'(?:[^']|'')*+'|'[^'\s]++'{0,4}+)"
+    ),
+    # what programs take without a sign: .netrc, curl -u user:password, sshpass -p x, mysql -px
+    rf"(?P<netrc>\bmachine\s{{1,8}}+\S{{1,256}}+\s{{1,8}}+login\s{{1,8}}+\S{{1,256}}+\s{{1,8}}+password\s{{1,8}}+){_NOT_YET}\S++",
+    rf"(?P<curl>(?<![\w-])(?-i:-u|--user|--proxy-user)[ \t=]{{1,4}}+['\"]?+(?!\d+:\d)[^\s:'\"]{{1,64}}+:){_NOT_YET}[^\s'\"]++",
+    rf"(?P<sshpass>\bsshpass[ \t]{{1,8}}+-p[ \t]{{0,8}}+['\"]?+){_NOT_YET}[^\s'\"]++",
+    rf"(?P<mysql>\bmysql(?:dump|admin)?+[ \t][^\r\n|;&]{{0,200}}?(?<=[ \t])(?-i:-p)['\"]?+){_NOT_YET}[^\s'\"]++",
     # shapes that are secrets wherever they stand
     (
         r"(?P<pem>-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----)"
@@ -54,12 +65,15 @@ _PATTERNS: Final = (
     ),
     (
         rf"(?P<bare>){_BARE}(?-i:gh[pousr]_[A-Za-z0-9]{{20,}}+|hf_[A-Za-z0-9]{{20,}}+|(?:AKIA|ASIA)[A-Z0-9]{{16}}"
-        r"|npm_[A-Za-z0-9]{30,}+|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}+|whsec_[A-Za-z0-9]{16,}+)"
+        r"|npm_[A-Za-z0-9]{30,}+|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}+|whsec_[A-Za-z0-9]{16,}+"
+        r"|do[opr]_v1_[a-f0-9]{32,}+|dapi[a-f0-9]{32}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|lin_api_[A-Za-z0-9]{20,}+"
+        r"|ATATT3[A-Za-z0-9_=-]{20,}+|AGE-SECRET-KEY-1[A-Z0-9]{40,}+|[0-9]{8,10}:AA[A-Za-z0-9_-]{33})"
     ),
     (
         rf"(?P<dash>){_DASH}(?-i:github_pat_[A-Za-z0-9_]{{20,}}+|glpat-[A-Za-z0-9_-]{{16,}}+"
         r"|sk-(?=[A-Za-z_-]{0,64}+\d)[A-Za-z0-9_-]{16,}+|xox[abeprs]-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"
         r"|AIza[A-Za-z0-9_-]{30,}+|ya29\.[A-Za-z0-9_-]{20,}+|pypi-[A-Za-z0-9_-]{32,}+|dckr_pat_[A-Za-z0-9_-]{16,}+"
+        r"|hvs\.[A-Za-z0-9_-]{20,}+|glsa_[A-Za-z0-9_]{20,}+|PMAK-[A-Za-z0-9-]{20,}+|sq0csp-[A-Za-z0-9_-]{20,}+"
         r"|GOCSPX-[A-Za-z0-9_-]{16,}+|SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+"
         r"|eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?)"
     ),
@@ -68,13 +82,16 @@ _PATTERNS: Final = (
 _OPTIONS: Final = (
     r"(?<![\w-])(--?(?:[a-z0-9]{1,24}+-){0,4}(?:password|passwd|passphrase|token|secret|api-?key|access-?key|credentials?)"
     rf"(?:[ \t]{{1,8}}+|['\"],[ \t]{{0,4}}+(?=['\"]))){_NOT_YET}(?!-)"
-    r"(?:'[^']*+'?|\"[^\"]*+\"?|[^\s'\",]++)"
+    r"(?:'{2,4}+(?=[^\s',;)])[^']++'{0,4}+|'[^']*+'?|\"[^\"]*+\"?|[^\s'\",]++)"
 )
+# What a key, a header or an option is called whose value is a secret, whatever the value looks like.
+_NAMES: Final = rf"[\w.-]*?(?:{_WORDS}|auth|authorization|cookie|bearer|pass)"
 # Lower case; one of them stands in every text that a pattern matches. Most texts hold none and are done at once.
 _SIGNS: Final = (
     "pass", "secret", "token", "key", "credential", "sig", "pwd", "auth", "cookie", "bearer", "identified", "@",
     "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "hf_", "akia", "asia", "npm_", "k_live", "k_test", "whsec_", "_pat_",
     "glpat-", "sk-", "xox", "xapp-", "aiza", "ya29", "pypi-", "gocspx", "sg.", "eyj",
+    "_v1_", "dapi", "shp", "lin_api_", "atatt3", ":aa", "hvs.", "glsa_", "pmak-", "sq0csp-", "machine", "-u", "mysql",
 )  # fmt: skip
 
 
@@ -92,10 +109,37 @@ def _compiled() -> tuple[re.Pattern[str], re.Pattern[str]]:
 def redact(text: str) -> str:
     """Return ``text`` without what looks like a credential. Idempotent; the rest of the text is left as it is."""
     lower = text.lower()
-    if not any(sign in lower for sign in _SIGNS):
+    for sign in _SIGNS:  # a loop, not `any`: a generator would double what a harmless text costs
+        if sign in lower:
+            break
+    else:
         return text
     secret, option = _compiled()
     return option.sub(rf"\1{MASK}", secret.sub(_mask, text))
+
+
+@lru_cache(maxsize=2048)
+def names_secret(name: str) -> bool:
+    """Whether what stands under ``name`` is a secret whatever it looks like: a key, a header's name, an option.
+
+    ``PWD`` is a folder, and ``max_tokens`` is a count.
+    """
+    return len(name) <= _NAME_CAP and _named().fullmatch(name) is not None and name.lower() != "pwd"
+
+
+@lru_cache(maxsize=1)
+def _named() -> re.Pattern[str]:
+    return re.compile(_NAMES, re.IGNORECASE)
+
+
+def clean_words(words: Iterable[str], cap: int) -> list[str]:
+    """Return `clean` of each of a command's words; what follows an option that takes a secret is one."""
+    shown: list[str] = []
+    follows = False
+    for word in words:
+        shown.append(MASK if follows and not word.startswith("-") else clean(word, cap))
+        follows = word.startswith("-") and names_secret(word)
+    return shown
 
 
 @lru_cache(maxsize=2048)

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 REPORT_SCHEMA: Final = "codeintel.run_report/2.1"
+PROOF_SCHEMA: Final = "codeintel.report_proof/1"
+DIFF_SCHEMA: Final = "codeintel.run_diff/1"
 OUTCOMES: Final = ("completed", "failed", "timed_out", "interrupted", "in_progress", "ended", "unknown")
 
 OutcomeWord = Literal["completed", "failed", "timed_out", "interrupted", "in_progress", "ended", "unknown"]
@@ -70,10 +72,23 @@ class Raised(msgspec.Struct, kw_only=True):
     evidence: Evidence
 
 
+class Elsewhere(msgspec.Struct, kw_only=True):
+    """A failure of another process under the step that stopped the run, as span ids tell: beside the reason, not it."""
+
+    step: str
+    kind: str
+    status: str
+    error_type: str | None
+    message: str | None
+    process: str | None
+    evidence: Evidence
+
+
 class StopReason(msgspec.Struct, kw_only=True):
     """What ended a run that failed. ``trail`` goes from the exception that ended it down causes and groups.
 
-    ``while_handling`` names exceptions that were being handled when one of the trail was raised.
+    ``while_handling`` names exceptions that were being handled when one of the trail was raised, ``elsewhere`` what
+    failed in other processes under the step.
     """
 
     kind: str | None
@@ -84,6 +99,7 @@ class StopReason(msgspec.Struct, kw_only=True):
     while_handling: list[Raised]
     trail: list[Raised]
     evidence: Evidence
+    elsewhere: list[Elsewhere] = []
 
 
 class Exit(msgspec.Struct, kw_only=True):
@@ -148,7 +164,10 @@ class Disagreement(msgspec.Struct, kw_only=True):
 
 
 class IntegrityFacts(msgspec.Struct, kw_only=True):
-    """Whether the ledger holds what its writers wrote; ``gaps`` and ``bad_crc`` say where it does not."""
+    """Whether the ledger holds what its writers wrote; ``gaps`` and ``bad_crc`` say where it does not.
+
+    ``read`` is what the report was made from, a range per file: a ledger may grow after that.
+    """
 
     complete: bool | None
     files: int
@@ -158,6 +177,7 @@ class IntegrityFacts(msgspec.Struct, kw_only=True):
     torn_tail: Evidence
     duplicates: Evidence
     dropped: int
+    read: Evidence = []
 
 
 class PluginFacts(msgspec.Struct, kw_only=True):
@@ -235,3 +255,101 @@ class RunReport(msgspec.Struct, kw_only=True):
     hints: list[Told]
     sections: list[dict[str, Any]]
     ledger_path: str | None
+
+
+class Refuted(msgspec.Struct, kw_only=True):
+    """A statement of a report that its ledger does not bear out: what it says, and what was found, as JSON."""
+
+    statement: str
+    told: str
+    found: str
+
+
+class ReportProof(msgspec.Struct, kw_only=True):
+    """What became of a report that was proved again. ``records_since`` were written after it was made."""
+
+    schema: Literal["codeintel.report_proof/1"] = PROOF_SCHEMA
+    run_id: str
+    attempt: int
+    proved: bool
+    statements: int
+    evidence: int
+    refuted: list[Refuted]
+    refuted_total: int
+    unresolved: Evidence
+    unresolved_total: int
+    records_since: int
+
+
+class DiffSide(msgspec.Struct, kw_only=True):
+    """One of two runs that are compared; ``stopped_because`` is its kind, error type and message."""
+
+    run_id: str
+    attempt: int
+    name: str | None
+    outcome: OutcomeWord
+    stopped_because: list[str | None] | None
+    steps_total: int
+    complete: bool | None
+    ledger_path: str | None
+
+
+class CountChange(msgspec.Struct, kw_only=True):
+    """Steps of one identity that one run has and the other has not, or has fewer of."""
+
+    path: str
+    a: int
+    b: int
+    evidence: Evidence
+
+
+class StatusChange(msgspec.Struct, kw_only=True):
+    """Steps of one identity that ended otherwise: how many with each status and error type."""
+
+    path: str
+    a: dict[str, int]
+    b: dict[str, int]
+    evidence: Evidence
+
+
+class PayloadChange(msgspec.Struct, kw_only=True):
+    """A payload key of one identity whose values differ: those, as JSON, that only one of the runs has."""
+
+    path: str
+    key: str
+    a: list[str]
+    b: list[str]
+    evidence: Evidence
+
+
+class DurationChange(msgspec.Struct, kw_only=True):
+    """Completed steps of one identity that took longer or shorter: medians, their ratio, and the noise in each run.
+
+    ``noise`` is the range from the 10th to the 90th percentile in each run, or says that it is not known.
+    """
+
+    path: str
+    a_ns: int
+    b_ns: int
+    ratio: float
+    a_count: int
+    b_count: int
+    noise: str
+    evidence: Evidence
+
+
+class RunDiff(msgspec.Struct, kw_only=True):
+    """What is other in run ``b`` than in run ``a``, by step identity. ``noise`` was seen and is not told as a change."""
+
+    schema: Literal["codeintel.run_diff/1"] = DIFF_SCHEMA
+    a: DiffSide
+    b: DiffSide
+    same: bool
+    appeared: list[CountChange]
+    vanished: list[CountChange]
+    changed_status: list[StatusChange]
+    changed_payload: list[PayloadChange]
+    slower: list[DurationChange]
+    faster: list[DurationChange]
+    noise: list[str]
+    warnings: list[str]

@@ -25,6 +25,8 @@ class Definition(NamedTuple):  # a dataclass would import `inspect`, in every su
     meaning: str
     parse: Callable[[Any], Any]
     merge: str = "replace"
+    secret: bool = False
+    """Never told: neither by commands nor in a manifest."""
 
     @property
     def variable(self) -> str:
@@ -154,6 +156,16 @@ TABLE: Final[tuple[Definition, ...]] = (
         "paths of HTTP requests that are not recorded; `*` and `?` match as in file names",
         _words,
     ),
+    Definition(
+        "report_routes", True, "answer /observability/runs and /observability/run/RUN/report, to this machine", _flag
+    ),
+    Definition(
+        "report_token",
+        "",
+        "let whoever sends `Authorization: Bearer TOKEN` read reports over HTTP from elsewhere too",
+        str,
+        secret=True,
+    ),
     Definition("vllm_hosts", (), "hosts that are vLLM servers, as host or host:port", _words),
     Definition("carriers", True, "carry the run into child processes, threads and outbound requests", _flag),
     Definition("max_bytes", 2 * 1024**3, "most bytes that all ledgers together may take", _number(0, 1e18)),
@@ -183,6 +195,8 @@ class Settings(NamedTuple):
     foreign_spans: float
     propagate_hosts: tuple[str, ...]
     excluded_paths: tuple[str, ...]
+    report_routes: bool
+    report_token: str
     vllm_hosts: tuple[str, ...]
     carriers: bool
     max_bytes: float

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from codeintel_obs import guard
+from codeintel_obs.collecting import is_here
 from codeintel_obs.runs import new_trace_id
 from codeintel_obs.steps import Status, Step
 
@@ -99,7 +100,7 @@ class Spans:
     @staticmethod
     def restore(token: Any) -> None:
         """Undo `make_current`."""
-        if token is not None:
+        if token is not None and not is_here():
             from opentelemetry import context as otel_context
 
             try:

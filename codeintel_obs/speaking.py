@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from codeintel_obs import guard, recorder
+from codeintel_obs.collecting import is_here
 from codeintel_obs.context import current, leave, suppressed
 from codeintel_obs.recorder import Recorder, finish_failed
 from codeintel_obs.runs import Run
@@ -44,8 +45,7 @@ def step(kind: str, payload: Mapping[str, Any] | None = None) -> Iterator[dict[s
         yield late
         return
     previous = current.get()
-    token = current.set(begun)
-    shown = active.spans.make_current(begun)
+    token, shown = (None, None) if is_here() else (current.set(begun), active.spans.make_current(begun))
     try:
         yield late
     except BaseException as exc:

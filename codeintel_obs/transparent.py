@@ -26,6 +26,9 @@ from codeintel_obs.calls import begin as _codeintel_begin
 from codeintel_obs.calls import fail as _codeintel_fail
 from codeintel_obs.calls import finish as _codeintel_finish
 from codeintel_obs.calls import forget as _codeintel_forget
+from codeintel_obs.collecting import apart as _codeintel_apart
+from codeintel_obs.collecting import collector as _codeintel_collector
+from codeintel_obs.collecting import is_here as _codeintel_is_here
 from codeintel_obs.context import current as _codeintel_current
 from codeintel_obs.context import suppressed as _codeintel_suppressed
 from codeintel_obs.guard import call as _codeintel_call
@@ -98,7 +101,7 @@ def _codeintel_hide(_codeintel_exc: BaseException) -> None:
     BaseException.with_traceback(_codeintel_exc, _codeintel_trace)
 
 
-_codeintel_own_codes: set[_codeintel_Any] = set()
+_codeintel_own_codes: set[_codeintel_Any] = {_codeintel_apart.__code__}  # and those that `_codeintel_named` names
 _codeintel_named_globals: dict[str, dict[str, _codeintel_Any]] = {}
 
 
@@ -121,7 +124,7 @@ def _codeintel_named(_codeintel_function: _codeintel_Any, _codeintel_name: str) 
     )
 
 
-def transparent_wrapper(
+def transparent_wrapper(  # noqa: C901 - every function more is a frame more between the library and its caller
     _codeintel_wiring: _codeintel_Wiring,
     _codeintel_extra_frames: bool,
     _codeintel_module: str,
@@ -148,6 +151,11 @@ def transparent_wrapper(
         _codeintel_around = _codeintel_current.get()
         _codeintel_begun = None
         try:
+            if _codeintel_collector.thread and _codeintel_is_here():
+                return _codeintel_in_collection(
+                    (_codeintel_wiring, _codeintel_extra_frames, _codeintel_module, _codeintel_depth + 3),
+                    (_codeintel_wrapped, _codeintel_instance, _codeintel_args, _codeintel_kwargs),
+                )
             if (
                 _codeintel_recorder.active is not None
                 and (_codeintel_asked or _codeintel_wiring.kind is None or not _codeintel_suppressed.get())
@@ -187,6 +195,20 @@ def transparent_wrapper(
         return _codeintel_result
 
     return _codeintel_named(observed, _codeintel_module)
+
+
+def _codeintel_in_collection(
+    _codeintel_made_of: tuple[_codeintel_Any, ...], _codeintel_called: tuple[_codeintel_Any, ...]
+) -> _codeintel_Any:
+    """Do in a context of its own what the wrapper does: see `codeintel_obs.collecting`."""
+    try:
+        return _codeintel_apart(transparent_wrapper(*_codeintel_made_of), *_codeintel_called)
+    except BaseException as _codeintel_exc:
+        _codeintel_hide(_codeintel_exc)
+        raise
+
+
+_codeintel_own_codes.add(_codeintel_in_collection.__code__)
 
 
 def transparent_getter(

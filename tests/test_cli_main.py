@@ -109,6 +109,7 @@ def test_an_interrupt_ends_with_130_and_without_a_traceback():
     code = (
         "import os, signal, sys, codeintel_obs.cli as cli\n"
         "from codeintel_obs.cli import config\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored\n"
         "config.main = lambda words: os.kill(os.getpid(), signal.SIGINT) or sys.stdin.read()\n"
         "sys.exit(cli.main(['config']))"
     )

@@ -292,14 +292,14 @@ def test_exit_code_makes_a_check_of_a_report(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["--format", "md", "--last"], ["--format", "html", "--last"], [], ["x", "--last"], ["--attempt", "one", "x"]],
+    [["--format", "pdf", "--last"], [], ["x", "--last"], ["--attempt", "one", "x"]],
 )
 def test_wrong_use_of_report_exits_2(words, capsys):
-    """What is not there yet says so; a RUN or `--last`, and not both."""
+    """A form that there is; a RUN or `--last`, and not both."""
     with pytest.raises(SystemExit) as exit_:
         main(["report", *words])
     assert exit_.value.code == 2
-    assert "html" not in words or "not there yet" in capsys.readouterr().err
+    assert "pdf" not in words or "html" in capsys.readouterr().err
 
 
 def flip(path):

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeintel_obs.content import PAYLOAD_CAP, Filter, plain
+from codeintel_obs.redact import MASK
 from codeintel_obs.steps import Content, FieldClass
 
 CLASSES = {str(field): field for field in FieldClass}
@@ -51,6 +52,24 @@ def test_payload_of_the_plugin_stays_as_it_is():
     payload = {"text": "password=hunter2", "count": None}
     Filter(Content.ALL, CLASSES).keep(payload)
     assert payload == {"text": "password=hunter2", "count": None}
+
+
+def test_a_key_that_secrets_have_hides_its_value():
+    """A key that no table declares and that is named like a secret keeps its name and loses its value, at any depth."""
+    payload = {"api_key": "k9", "max_tokens": 7, "token": 12, "nested": {"Authorization": "x", "path": "/a", "n": [1]}}
+    shown = {"api_key": MASK, "max_tokens": 7, "token": 12, "nested": {"Authorization": MASK, "path": "/a", "n": [1]}}
+    assert Filter(Content.MESSAGES, {}, free=True).keep(payload) == shown
+
+
+def test_a_word_that_announces_a_secret_hides_the_next():
+    """A list of words or of pairs loses the secret behind its option or its header's name."""
+    payload = {
+        "text": ["git", "--token", "k9", "x"],
+        "name": [("Cookie", "a=1"), ("Host", "h")],
+        "id": ["--auth", "-v"],
+    }
+    shown = {"text": ["git", "--token", MASK, "x"], "name": [["Cookie", MASK], ["Host", "h"]], "id": ["--auth", "-v"]}
+    assert Filter(Content.ALL, CLASSES).keep(payload) == shown
 
 
 class Colour(enum.Enum):

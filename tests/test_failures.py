@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from codeintel_obs import failures
+from codeintel_obs import failures, recorder
 from codeintel_obs.testing import recording
 
 
@@ -138,6 +138,26 @@ def test_decision_of_the_first_step_travels_with_the_exception():
     assert failures.timed_out(exc, True)
     assert failures.timed_out(exc)
     assert failures.timed_out(exc, False)
+
+
+def test_message_cut_by_the_first_step_is_cut_by_those_around_it():
+    """What a plugin drops of an exception's text is not told by an outer step either; at level `all` it is."""
+    told = {}
+    for level in ("messages", "all"):
+        exc = ValueError("near: select secret")
+        with recording(content=level):
+            inner = recorder.active.error(exc, lambda _: "near: […]")
+            outer = [recorder.active.error(exc, message) for message in (None, str)]
+            told[level] = {each.message for each in (inner, *outer)}
+    assert told == {"messages": {"near: […]"}, "all": {"near: select secret"}}
+
+
+def test_words_of_the_first_step_travel_with_the_exception():
+    """What the step that first saw an exception leaves of its text is all that later ones tell, in other processes too."""
+    exc = ValueError("select 'secret'")
+    assert failures.words_of(exc, None) is None
+    assert failures.words_of(exc, lambda _: "a query") == "a query"
+    assert failures.words_of(exc, str) == failures.words_of(pickle.loads(pickle.dumps(exc)), None) == "a query"
 
 
 def test_marked_exception_pickles_and_copies():

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from codeintel_obs import guard
+from codeintel_obs.ledger import home
 from codeintel_obs.ledger.attempts import list_runs
-from codeintel_obs.ledger.retention import DAY_S, Limits, prune, prune_at_start
+from codeintel_obs.ledger.retention import DAY_S, Limits, prune, prune_now_and_then
 
 LIBRARIES = Path(__file__).parent / "libraries"
 BOUNDLESS = Limits(max_bytes=1 << 60, max_days=36_500, min_free=0.0)
@@ -24,7 +25,7 @@ def work(tmp_path, monkeypatch):
     from ledger_workload import Workload
 
     made = Workload(tmp_path / "data", "none")
-    made.sink._home.at_start = None  # else it prunes on its own thread beside the test
+    made.sink._home.tidy = None  # else it prunes when it is closed
     yield made
     made.close()
 
@@ -97,12 +98,42 @@ def test_one_at_a_time_and_once_an_hour(work, tmp_path):
     """A starting process prunes only when nobody did for an hour, and stops when it is asked to."""
     aged(work, "old", 20)
     prune(work.data_dir, BOUNDLESS)
-    prune_at_start(work.data_dir, Limits(0, 0, 0.0), lambda: False)
+    prune_now_and_then(work.data_dir, Limits(0, 0, 0.0), lambda: False)
     assert left(work) == {"old"}
     os.utime(Path(work.data_dir, "telemetry/.prune"), (0, 0))
-    prune_at_start(work.data_dir, Limits(0, 0, 0.0), lambda: True)
+    prune_now_and_then(work.data_dir, Limits(0, 0, 0.0), lambda: True)
     assert left(work) == {"old"}
     os.utime(Path(work.data_dir, "telemetry/.prune"), (0, 0))
-    prune_at_start(work.data_dir, Limits(0, 0, 0.0), lambda: False)
+    prune_now_and_then(work.data_dir, Limits(0, 0, 0.0), lambda: False)
     assert left(work) == set()
     assert prune(str(tmp_path / "nowhere")).attempts == 0
+
+
+def test_a_short_process_tidies_up_when_it_ends(work):
+    """A process too short to have settled prunes at its end, and only if it wrote anything."""
+    from ledger_workload import Workload
+
+    aged(work, "old", 20)
+    silent = Workload(work.data_dir, "none")
+    silent.close()
+    assert left(work) == {"old"}
+    short = Workload(work.data_dir, "none")
+    short.finish(short.run("new"))
+    assert left(work) == {"old", "new"}
+    short.close()
+    assert left(work) == {"new"}
+
+
+def test_a_long_process_tidies_up_when_it_has_settled(work, monkeypatch):
+    """A process that has settled prunes in the background, before it ends."""
+    from ledger_workload import Workload
+
+    monkeypatch.setattr(home, "_SETTLED_S", 0.1)
+    aged(work, "old", 20)
+    long = Workload(work.data_dir, "none")
+    long.run("new")
+    deadline = time.monotonic() + 30
+    while left(work) != {"new"} and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left(work) == {"new"}
+    long.close()

@@ -88,21 +88,6 @@ def test_a_plugins_plans_are_written_beside_those_of_the_settings():
     assert [payload["match"] for _, payload, _, _ in recorded.told] == ["nightly.py", "shop.find"]
 
 
-def test_a_requests_plan_stands_beside_what_was_watched_then(monkeypatch):
-    """The process's manifest is older than most imports: a run of its own has the facts of this moment in it."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "libraries"))
-    import codeintel_shop
-
-    point = Point(module="codeintel_shop", name="total", kind="shop.total", run=lambda _: RunRequest("GET /"))
-    plugin = type("Requests", (LibraryInstrumentor,), {"plugin": "r", "library": "x", "points": (point,)})
-    plans, sink = [{"match": "GET /", "kinds": ["shop.total"]}], PlansSink()
-    with recording(plugin, plans=plans, listeners=[Listeners(run_begun=(sink.obs_run_begun,))]) as told:
-        sink.configure(recorder.active.settings, recorder.active, dict)
-        codeintel_shop.total([1])
-    assert [record.event for record in told.records] == ["activation", "plan"]
-    assert told.records[0].payload["kinds"] == {"shop.total": "wrapped"}
-
-
 def test_a_tools_plan_covers_its_call():
     """A tool's name is known when its call begins: the plan hangs from that step, each call of it anew."""
     with Recording("server.py") as recorded:

@@ -7,6 +7,7 @@ import contextlib
 import duckdb
 import pytest
 
+import codeintel_obs
 from codeintel_obs.plugins.duckdb.errors import message
 from codeintel_obs.plugins.duckdb.instrumentor import DuckDBInstrumentor
 from codeintel_obs.plugins.duckdb.sql import facts, first_words, without_secrets
@@ -56,6 +57,17 @@ def test_the_library_s_own_words_stay(con):
     with pytest.raises(duckdb.Error) as caught:
         con.execute("select * from nope")
     assert message(caught.value) == "Catalog Error: Table with name […] does not exist!"
+
+
+@pytest.mark.parametrize(("level", "kept"), [("none", False), ("messages", False), ("all", True)])
+def test_an_error_on_its_way_out_echoes_no_more_than_the_query_that_raised_it(con, level, kept):
+    """The steps that an error passes, and a log of it, tell the same words of it as the step that first saw it."""
+    with recording(DuckDBInstrumentor, content=level) as told:
+        with contextlib.suppress(duckdb.Error), codeintel_obs.step("retrieval.hydrate"):
+            con.execute(f"select * from {CANARY}")
+        query, around = told.only("duckdb.query"), told.only("retrieval.hydrate")
+    assert (query.error.id, query.error.message) == (around.error.id, around.error.message)
+    assert (CANARY in (around.error.message or "")) is kept
 
 
 @pytest.mark.parametrize(("level", "kept"), [("none", False), ("messages", False), ("all", True)])

@@ -453,13 +453,13 @@ async def test_mounted_routes_are_answered_and_not_recorded(monkeypatch):
     """Where launch supplies them, our routes come before the application's; their requests are no runs."""
     from codeintel_obs import asgi
 
-    async def routes(scope, _receive, send):
+    async def routes(_application, scope, _receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
     monkeypatch.setattr(asgi, "mounted", routes)
     with recording(FastAPIInstrumentor) as told:
-        answer = await get(application(), "/observability/runs")
+        answer = await get(application(), "/observability/runs", host="localhost")
         other = await get(application(), "/v1/books/1")
     assert (answer.text, other.json()) == ("/observability/runs", {"number": 1})
     assert [told.payload(step)["path"] for step in told.of("http.request")] == ["/v1/books/1"]

@@ -211,7 +211,8 @@ with recording(HTTPClientInstrumentor) as told:
     HTTPXClientInstrumentor().instrument()
     httpx.get(sys.argv[1])
 (span,), (step,) = exporter.get_finished_spans(), told.steps
-print(json.dumps([span.instrumentation_scope.name, f"{span.context.span_id:016x}", f"{span.context.trace_id:032x}", step.trace_id]))
+ids = [f"{span.context.span_id:016x}", f"{span.context.trace_id:032x}", step.trace_id]
+print(json.dumps([span.instrumentation_scope.name, *ids]))
 """
 
 

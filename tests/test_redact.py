@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeintel_obs.redact import MASK, clean, redact
+from codeintel_obs.redact import MASK, clean, clean_words, names_secret, redact
 
 CANARY = "hunter2Xk7"
 DROPPED = [
@@ -55,6 +55,9 @@ DROPPED = [
     f"CREATE USER x PASSWORD '{CANARY}'",
     f"CREATE SECRET s (TYPE s3, KEY_ID '{CANARY}', SECRET '{CANARY}')",
     f"CREATE USER x IDENTIFIED BY '{CANARY}'",
+    f"select 'CREATE USER x PASSWORD ''{CANARY}''' from t",
+    f"stderr: 'CREATE USER x PASSWORD '{CANARY}''",
+    f"select '--db-token ''{CANARY} x''' from t",
     f"--password {CANARY}",
     f"--db-password '{CANARY} x'",
     f"['--token', '{CANARY} x']",
@@ -73,6 +76,16 @@ DROPPED = [
     f"npm_{CANARY * 4}",
     f"pypi-{CANARY * 4}",
     f"eyJhbGciOi{CANARY}.{CANARY}payload.{CANARY}",
+    f"machine db.example login bob password {CANARY}",
+    f"curl -u bob:{CANARY} https://h.example",
+    f"curl --user 'bob:{CANARY}' https://h.example",
+    f"sshpass -p {CANARY} ssh host",
+    f"mysqldump -u root -p{CANARY} shop",
+    f"hvs.{CANARY * 3}",
+    f"glsa_{CANARY * 3}",
+    f"lin_api_{CANARY * 3}",
+    f"PMAK-{CANARY * 3}",
+    f"ATATT3{CANARY * 3}",
 ]
 KEPT = [
     "session_id=4f1c9a2b7d session 20261122T175022.123-9f3c1a2b4d",
@@ -97,6 +110,11 @@ KEPT = [
     "select id, name from keys where key_name = 'x'",
     "npm install sk-learn-contrib-something-long",
     "pkg:npm/thing@1.0.0",
+    "docker run -u 1000:1000 image",
+    "mysql -h db -u root shop",
+    "git log -u --user-agent x",
+    "the machine login was slow",
+    "dapi stands for something; see shpat_notes.md and page 12345678:AB",
 ]
 
 
@@ -153,7 +171,49 @@ def test_cut_text_says_how_much(text, cap):
     assert len(cleaned) <= cap or (len(kept) <= cap and rest.endswith(" characters]"))
 
 
+HEXES = ["dop_v1_" + "a1" * 32, "dapi" + "0f" * 16, "shpat_" + "9c" * 16, "12345678:AA" + "x" * 33]
+
+
+@pytest.mark.parametrize("secret", HEXES)
+def test_secret_by_its_shape_alone(secret):
+    """Shapes of hex digits and of fixed lengths are secrets wherever they stand."""
+    assert redact(f"sent {secret} to it") == f"sent {MASK} to it"
+
+
+SECRET_NAMES = (
+    "password dbPassword client_secret api_key x-api-key Authorization --token --db-password MYSQL_PWD auth Cookie"
+)
+OTHER_NAMES = (
+    "session_id max_tokens token_count tokenizer key keys path PWD author authors passed compass_heading pass_count"
+)
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES.split())
+def test_a_name_that_secrets_have(name):
+    """Under such a key, header or option whatever stands is a secret."""
+    assert names_secret(name)
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES.split())
+def test_a_name_that_counts_and_paths_have(name):
+    """Counts, paths and session ids are none of a redactor's business."""
+    assert not names_secret(name)
+
+
+def test_a_word_after_an_option_that_takes_a_secret():
+    """Of a command's words, each by itself harmless, the one goes that an option announces."""
+    words = ["git", "--token", CANARY, "--password", "--verbose", f"--api-key={CANARY}", "src/token", "-p"]
+    shown = ["git", "--token", MASK, "--password", "--verbose", f"--api-key={MASK}", "src/token", "-p"]
+    assert clean_words(words, 100) == shown
+
+
 ADVERSARIAL = {
+    "machines": "machine " * 125_000,
+    "machine logins": "machine a login b " * 60_000,
+    "users": "-u a" * 250_000,
+    "mysqls": "mysql a " * 125_000,
+    "mysql and spaces": "mysql" + " " * 500_000 + " -" * 250_000,
+    "names": "a-" * 500_000 + "password",
     "words": "a_" * 500_000,
     "dashes": "--a-" * 250_000,
     "keys": "password" * 125_000,

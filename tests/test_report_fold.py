@@ -494,3 +494,35 @@ def test_logs_faults_and_drops_are_told():
     assert [(log.text, log.step, log.evidence) for log in report.logs] == [("boom", "s1", [logged])]
     assert [told.evidence for told in report.warnings] == [[fault], [drop]]
     assert "disk full" in report.warnings[1].message
+
+
+def test_what_is_not_kept_is_counted_as_what_is():
+    """Beyond the cap steps are only counted; every statement but the steps themselves is the same as without a cap."""
+    script = Script()
+    script.begin("outer", "retrieval.fuse")
+    for number in range(150):
+        script.begin(f"ok{number}", "faiss.search", "outer" if number % 2 else None)
+        script.end(f"ok{number}")
+        if number % 50 == 7:
+            script.failed(f"bad{number}", error(f"e{number}"), "outer", kind="faiss.search")
+    script.end("ok1")  # a duplicated line
+    script.begin("nested", "git.blame", "outer")
+    script.begin("inner", "git.process", "nested")
+    script.end("inner")
+    script.end("nested")
+    script.end("outer")
+    script.add("plan", payload={"match": "x", "kinds": ["git.process", "duckdb.query"]})
+    script.begin("last")
+    few, all_ = (script.report(keep=keep) for keep in (0, 10_000))
+    for name in (
+        "ran",
+        "steps_total",
+        "did_not_run",
+        "recovered",
+        "in_flight",
+        "handled_failures",
+        "outcome",
+        "trace_ids",
+    ):
+        assert getattr(few, name) == getattr(all_, name), name
+    assert len(few.steps) < 20

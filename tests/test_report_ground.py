@@ -6,6 +6,7 @@ import os
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 from test_report_fold import HOST, PLACE, Script, error
 from test_report_render import report as made
@@ -15,7 +16,7 @@ from codeintel_obs.ledger.checks import is_whole, sums
 from codeintel_obs.report import fold, render_text, tree
 from codeintel_obs.report.attempts import find, report_of
 from codeintel_obs.report.build import Surroundings, build
-from codeintel_obs.report_model import IntegrityFacts, ProcessFacts
+from codeintel_obs.report_model import IntegrityFacts, ProcessFacts, RunReport
 from codeintel_obs.steps import Record
 
 SEGMENT = "2026-11-22/r.s2.jsonl"
@@ -251,3 +252,26 @@ def test_a_mapped_error_is_not_counted_in_the_verdict():
     ran = {"tool.call": {"failed": 1}, "tool.error": {"failed": 1}}
     text = render_text.render(made(ran=ran, steps_total=2, handled_failures=["a"]))
     assert text.startswith("COMPLETED  2 steps, 1 failure handled")
+
+
+def test_a_forged_record_of_any_shape_is_told_and_breaks_nothing():
+    """Checksums can be computed by anybody: a value that is none of its field is left out, and the report keeps its form."""
+    script = Script(begin=False)
+    odd = {
+        "manifest": {},
+        "host": [],
+        "pid": "7",
+        "service": {"a": 1},
+        "raw_run_id": 7,
+        "parent_run_id": [],
+        "name": {},
+    }
+    script.add("run.begin", payload=odd, ts="yesterday")
+    script.add("log", payload={"level": [], "logger": {}, "text": 5})
+    script.add("plan", payload={"kinds": {"a": 1}})
+    script.add("activation", payload={"plugin": 3, "library": [], "points": 7, "kinds": "all", "not_wrapped": 5})
+    script.add("run.end", payload={"open": 7, "outcome": []})
+    script.add("process.exit", place="2026-11-22/r~s.jsonl", payload={"pid": True, "code": "0", "signal": []})
+    report = script.report(manifests={HOST: {"plugins": {"faiss": {"library": 5, "points": [], "disabled": {}}}}})
+    assert msgspec.json.decode(msgspec.json.encode(report), type=RunReport, strict=True) == report
+    assert (report.outcome, report.raw_run_id, report.processes[0].service) == ("unknown", None, None)

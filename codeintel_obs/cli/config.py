@@ -9,7 +9,7 @@ from codeintel_obs.cli.output import table, write, write_json
 from codeintel_obs.cli.parsing import add_json, parser
 
 if TYPE_CHECKING:
-    from codeintel_obs.settings import Settings
+    from codeintel_obs.settings import Definition, Settings
 
 _EXAMPLES: Final = """\
   codeintel-obs config                       what holds here, and why
@@ -54,7 +54,7 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
     return [
         {
             "name": each.name,
-            "value": _plain(getattr(settings, each.name)),
+            "value": _told(each, getattr(settings, each.name)),
             "source": settings.sources[each.name],
             "variable": each.variable,
             "default": _plain(each.default),
@@ -62,6 +62,12 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
         }
         for each in TABLE
     ]
+
+
+def _told(definition: Definition, value: Any) -> Any:
+    from codeintel_obs.redact import MASK
+
+    return MASK if definition.secret and value else _plain(value)
 
 
 def _plain(value: Any) -> Any:

@@ -51,7 +51,7 @@ def _of_run(raw: str, folders: list[str], *, as_json: bool) -> int:
 
     from codeintel_obs.report.attempts import report_of
 
-    found = report_of(attempts_of(raw, folders)[-1], keep=0).plugins
+    found = report_of(attempts_of(raw, folders)[-1]).plugins
     if as_json:
         write_json({"plugins": msgspec.to_builtins(found)})
     else:

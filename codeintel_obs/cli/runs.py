@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.cli.finding import data_dirs
@@ -19,6 +21,7 @@ _EXAMPLES: Final = """\
   codeintel-obs runs                              the last 20
   codeintel-obs runs --failed --since 2h          failed, timed out or interrupted in two hours
   codeintel-obs runs --since 2026-11-22T08:00 --kind duckdb.query
+  codeintel-obs runs --pruned                     which were removed, when and why
   codeintel-obs runs --trace-id 4bf92f3577b34da6a3ce929d0e0e4736 --json"""
 _BAD: Final = frozenset({"failed", "timed_out", "interrupted"})
 _LEAST: Final = 60
@@ -29,6 +32,8 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 def main(words: list[str]) -> int:
     """Print the runs that match all filters; an empty list is no error."""
     options = _parse(words)
+    if options.pruned:
+        return _pruned(options)
     rows = [_row(report) for report in _matching(options)]
     if options.json:
         write_json({"runs": rows})
@@ -59,6 +64,10 @@ def _parse(words: list[str]) -> argparse.Namespace:
     made.add_argument("--trace-id", metavar="X", help="only runs that have this trace")
     made.add_argument("--session", metavar="X", help="only runs of this session, as it was given")
     made.add_argument("--kind", metavar="K", help="only runs in which a step of this kind began")
+    made.add_argument("--pruned", action="store_true", help="the runs that were removed instead: which, when and why")
+    made.add_argument(
+        "--no-index", action="store_true", help="read every run, and neither use nor make the index of runs"
+    )
     made.add_argument("--limit", metavar="N", type=int, default=20, help="at most so many; default 20, 0 for all")
     add_json(made)
     add_data_dir(made)
@@ -69,18 +78,30 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 
 def _matching(options: argparse.Namespace) -> Iterator[RunReport]:
-    from codeintel_obs.report.attempts import newest_first, report_of
+    from codeintel_obs.cli.listing import Filters, Listing
 
-    found = 0
-    for attempts in newest_first(data_dirs(options)):
-        report = report_of(attempts[-1], keep=0)
-        if options.since and report.started_at and datetime.fromisoformat(report.started_at) < options.since:
-            continue
-        if _matches(report, options):
-            yield report
-            found += 1
-            if found == options.limit:
-                return
+    filters = Filters(options.failed, options.since, options.trace_id, options.session, options.kind)
+    with closing(Listing(data_dirs(options), filters, use_index=not options.no_index).reports()) as found:
+        yield from islice(found, options.limit or None)
+
+
+def _pruned(options: argparse.Namespace) -> int:
+    """Print the tombstones, newest first; they hold no session, trace or outcome, so only --since filters them."""
+    from codeintel_obs.ledger.tombstones import tombstones
+    from codeintel_obs.report.words import moment, plain
+
+    found = sorted((each for folder in data_dirs(options) for each in tombstones(folder)), key=lambda each: each.ts)
+    if options.since:
+        found = [each for each in found if datetime.fromisoformat(each.ts) >= options.since]
+    found = found[::-1][: options.limit or None]
+    if options.json:
+        write_json({"pruned": [each._asdict() for each in found]})
+    elif found:
+        cells = [(moment(each.ts), plain(each.run_id), plain(each.day), plain(each.reason)) for each in found]
+        write(table(("pruned", "run", "of", "why"), cells))
+    else:
+        write(f"no run in {', '.join(data_dirs(options))} was pruned\n")
+    return 0
 
 
 def _nothing(options: argparse.Namespace) -> str:
@@ -88,18 +109,6 @@ def _nothing(options: argparse.Namespace) -> str:
     if options.failed or options.since or options.trace_id or options.session or options.kind:
         return f"no run in {where} matches; leave a filter out, or raise --limit\n"
     return f"no run in {where}; record one: codeintel-obs run -- CMD\n"
-
-
-def _matches(report: RunReport, options: argparse.Namespace) -> bool:
-    from codeintel_obs.runs import accept_id
-
-    kinds = {*report.ran, *(absent.kind for absent in report.did_not_run if absent.why == "skipped")}
-    return (
-        (not options.failed or report.outcome in _BAD)
-        and (not options.trace_id or options.trace_id.lower() in report.trace_ids)
-        and (not options.session or report.session_id in {options.session, accept_id(options.session)[0]})
-        and (not options.kind or options.kind in kinds)
-    )
 
 
 def _row(report: RunReport) -> dict[str, Any]:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.cli.finding import add_run, attempts_of, data_dirs
+from codeintel_obs.cli.finding import add_run, attempt_of, attempts_of, data_dirs, report_in
 from codeintel_obs.cli.output import write, write_json
 from codeintel_obs.cli.parsing import add_data_dir, add_json, parser
 
 if TYPE_CHECKING:
     from codeintel_obs.report.attempts import Attempt
+    from codeintel_obs.report_model import ReportProof
 
 _EXAMPLES: Final = """\
   codeintel-obs verify 20261122T175022.123-9f3c1a2b4d
   codeintel-obs verify --all --json
+  codeintel-obs verify --report r.json          is every statement of this report in the ledger?
 
 Checked are every line's checksum, the numbering without gaps, and that each writer closed its file
-or is gone. Exit codes: 0 whole, 3 no such run, 4 damaged."""
+or is gone. With --report also every statement of a report that `report --format json` made, against
+what its ledger says today, and where each evidence leads.
+Exit codes: 0 whole and proved, 1 a report is refuted, 2 wrong use, 3 no such run, 4 damaged."""
+_REFUTED: Final = 1
 _DAMAGED: Final = 4
+_LINES: Final = 20
 
 
 def main(words: list[str]) -> int:
     """Print what was proved of each attempt; return 4 when one of them is damaged."""
     options = _parse(words)
+    if options.report:
+        return _report(options)
     rows = [_row(attempt) for attempt in _attempts(options)]
     if options.json:
         write_json({"attempts": rows})
@@ -46,12 +54,44 @@ def _nothing(options: argparse.Namespace) -> str:
 def _parse(words: list[str]) -> argparse.Namespace:
     made = parser("verify", "Prove again that a ledger holds what was written.", _EXAMPLES)
     add_run(made, "--all", "every run of the data directories")
+    made.add_argument("--report", metavar="FILE", help="prove a report in JSON again")
     add_json(made)
     add_data_dir(made)
     options = made.parse_args(words)
-    if bool(options.run) == options.all:
-        made.error("name a RUN, or --all")
+    if bool(options.run) + options.all + bool(options.report) != 1:
+        made.error("name a RUN, or --all, or --report FILE")
     return options
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Prove a report again; a damaged ledger is told before a report that it refutes."""
+    import msgspec
+
+    from codeintel_obs.report.proof import prove
+
+    told = report_in(options.report)
+    attempt = attempt_of(told, data_dirs(options))
+    proof, row = prove(told, attempt), _row(attempt)
+    if options.json:
+        write_json({**msgspec.to_builtins(proof), "damaged": row["damaged"], "problems": row["problems"]})
+    else:
+        write(_proof(proof) + _line(row))
+    return _DAMAGED if row["damaged"] else 0 if proof.proved else _REFUTED
+
+
+def _proof(proof: ReportProof) -> str:
+    from codeintel_obs.report.words import plain, plural
+
+    what = f"{plural(proof.statements, 'statement')}, {plural(proof.evidence, 'evidence', 'evidences')}"
+    lines = [f"{'PROVED' if proof.proved else 'REFUTED'}   {plain(proof.run_id)}  attempt {proof.attempt}  {what}"]
+    lines += [f"  {plain(each.statement)}: the report says {plain(each.told)}, the ledger {plain(each.found)}"
+              for each in proof.refuted[:_LINES]]  # fmt: skip
+    lines += [f"  {plain(each)}: leads to nothing" for each in proof.unresolved[:_LINES]]
+    more = proof.refuted_total + proof.unresolved_total - len(lines) + 1
+    lines += [f"  … and {more:,} more; --json has them"] if more > 0 else []
+    if proof.records_since:
+        lines.append(f"  {plural(proof.records_since, 'record')} came after this report, and are not judged here")
+    return "\n".join(lines) + "\n"
 
 
 def _attempts(options: argparse.Namespace) -> list[Attempt]:

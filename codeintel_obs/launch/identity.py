@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.launch.entry_points import version_of
 from codeintel_obs.levels import Content
-from codeintel_obs.redact import clean
-from codeintel_obs.settings import TABLE, Settings
+from codeintel_obs.redact import MASK, clean, clean_words
+from codeintel_obs.settings import NAMES, TABLE, Settings
 
 if TYPE_CHECKING:
     from codeintel_obs.runs import Run
@@ -35,7 +35,7 @@ def of_process(settings: Settings, run: Run, program: str) -> dict[str, Any]:
         "problems": [clean(str(problem), _CAP) for problem in settings.problems],
     }
     if settings.content is Content.ALL:
-        content["argv"] = [clean(word, _CAP) for word in getattr(sys, "orig_argv", sys.argv)]
+        content["argv"] = clean_words(getattr(sys, "orig_argv", sys.argv), _CAP)
     return {key: value for key, value in content.items() if value is not None}
 
 
@@ -46,5 +46,7 @@ def service(settings: Settings, program: str) -> str:
 
 def _setting(settings: Settings, name: str) -> dict[str, Any]:
     value = getattr(settings, name)
+    if NAMES[name].secret and value:
+        value = MASK
     shown = list(value) if isinstance(value, tuple) else value
     return {"value": clean(shown, _CAP) if isinstance(shown, str) else shown, "source": settings.sources[name]}

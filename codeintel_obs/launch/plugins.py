@@ -93,3 +93,7 @@ def _load(point: EntryPoint, settings: Settings, active: Recorder) -> None:
         from codeintel_obs.sinks.plans import PlansSink
 
         PlansSink.add(plugin.plans, active)
+    if settings.report_routes and any(each.mount is not None for each in plugin.points):
+        from codeintel_obs.launch import routes  # asyncio and all: only where an ASGI application is about to be
+
+        routes.mount(settings)

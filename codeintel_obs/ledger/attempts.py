@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -98,14 +99,15 @@ def find_attempts(data_dirs: Iterable[str], run: str) -> list[AttemptFiles]:
     ``run`` is mapped like any id from outside; when that finds nothing it is tried as it is stored, and then as the
     beginning of exactly one run's id.
     """
-    folders = list(_days(data_dirs))
     stored, _ = accept_id(run)
+    begun = [each for each in _listed(data_dirs) if each[2].startswith((stored, run))] if run else []
+    names = [(data_dir, day, name, each) for data_dir, day, each in begun if (name := parsed(each))]
     for candidate in dict.fromkeys((stored, run)):
-        found = _of_run(folders, candidate)
+        found = _of_run(names, candidate)
         if found:
             return found
-    known = {name.run for _, _, name, _ in _names(folders) if run and name.run.startswith(run)}
-    return _of_run(folders, known.pop()) if len(known) == 1 else []
+    known = {name.run for _, _, name, _ in names if name.run.startswith(run)}
+    return _of_run(names, known.pop()) if len(known) == 1 else []
 
 
 def _never() -> bool:
@@ -121,13 +123,39 @@ def list_runs(data_dirs: Iterable[str], stop: Callable[[], bool] = _never) -> It
     for data_dir, day in _days(data_dirs):
         days.setdefault(day, []).append((data_dir, day))
     for day in sorted(days, reverse=True):
-        found = list(_grouped(_names(days[day]), None, stop))
+        found = list(grouped(_names(days[day]), None, stop))
         yield from sorted(found, key=lambda attempt: attempt.begun_at, reverse=True)
 
 
-def _of_run(folders: Iterable[tuple[str, str]], run_id: str) -> list[AttemptFiles]:
-    names = (each for each in _names(folders) if each[2].run == run_id or each[3] == run_id + SUFFIX)
-    return sorted(_grouped(names, run_id), key=lambda attempt: attempt.begun_at)
+def _of_run(names: Iterable[tuple[str, str, Name, str]], run_id: str) -> list[AttemptFiles]:
+    of_it = (each for each in names if each[2].run == run_id or each[3] == run_id + SUFFIX)
+    return sorted(grouped(of_it, run_id), key=lambda attempt: attempt.begun_at)
+
+
+class Catalogue:
+    """The names of all files, listed once: finds one run's attempts again and again without another look."""
+
+    def __init__(self, data_dirs: Iterable[str]) -> None:
+        self.days: dict[str, list[str]] = {}
+        """The data directories that hold something of a day, by day."""
+        self._files: dict[str, list[tuple[str, str, str]]] = {}
+        for data_dir, day, filename in _listed(data_dirs):
+            where = self.days.setdefault(day, [])
+            if not where or where[-1] != data_dir:
+                where.append(data_dir)
+            self._files.setdefault(_begin_of(filename), []).append((data_dir, day, filename))
+
+    def attempts(self, run_id: str) -> list[AttemptFiles]:
+        """Return the attempts of the run that is stored as ``run_id``, oldest first."""
+        files = self._files.get(_begin_of(run_id + SUFFIX), ())
+        return _of_run([(*each[:2], name, each[2]) for each in files if (name := parsed(each[2]))], run_id)
+
+
+def _begin_of(filename: str) -> str:
+    """Return what all files of a run's name have in common: an id, without what looks like a segment."""
+    stem = filename.removesuffix(SUFFIX).partition("~")[0]
+    head, dot, tail = stem.rpartition(".s")
+    return head if dot and tail.isdigit() else stem
 
 
 def _days(data_dirs: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -137,6 +165,15 @@ def _days(data_dirs: Iterable[str]) -> Iterator[tuple[str, str]]:
         except OSError:
             continue
         yield from ((data_dir, day) for day in sorted(days) if len(day) == _DAY_LENGTH)
+
+
+def _listed(data_dirs: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield data directory, day and name of everything that may be a ledger file."""
+    for data_dir, day in _days(data_dirs):
+        with suppress(OSError):
+            for filename in sorted(os.listdir(os.path.join(data_dir, *RUNS, day))):
+                if filename.endswith(SUFFIX) and not filename.startswith("."):
+                    yield data_dir, day, filename
 
 
 def _names(folders: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Name, str]]:
@@ -151,10 +188,13 @@ def _names(folders: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Name,
                 yield data_dir, day, name, filename
 
 
-def _grouped(
-    names: Iterable[tuple[str, str, Name, str]], run_id: str | None, stop: Callable[[], bool] = _never
+def grouped(
+    names: Iterable[tuple[str, str, Name, str]], run_id: str | None = None, stop: Callable[[], bool] = _never
 ) -> Iterator[AttemptFiles]:
-    """Put files together that share a token; ``run_id`` leaves out those that are another run's after all."""
+    """Put files together that share a token; ``run_id`` leaves out those that are another run's after all.
+
+    Each of ``names`` is a data directory, a day, and a file's name in parts and as it is.
+    """
     attempts: dict[tuple[str, str, str, str], dict[str, list[File]]] = {}
     for data_dir, day, name, filename in names:
         if stop():

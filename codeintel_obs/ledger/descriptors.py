@@ -12,6 +12,8 @@ import fcntl
 import os
 import resource
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 Identity = tuple[int, int]
@@ -26,8 +28,22 @@ def raised(fd: int) -> int:
         high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _base())
     except OSError:
         return fd  # no high number is free or allowed: a low one is checked just the same
-    os.close(fd)
+    release(fd, identity_of(high))
     return high
+
+
+@contextmanager
+def lent(fd: int) -> Iterator[int]:
+    """Own ``fd`` for a while, at a high number: what background work holds when an application closes everything.
+
+    At the end it is closed only if it is still the same file.
+    """
+    high = raised(fd)
+    identity = identity_of(high)
+    try:
+        yield high
+    finally:
+        release(high, identity)
 
 
 def _base() -> int:

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from codeintel_obs.ledger.descriptors import Identity, is_ours, release
+from codeintel_obs.ledger.descriptors import Identity, is_ours, lent, release
 
 if TYPE_CHECKING:
     from codeintel_obs.ledger.writer import RunWriter
@@ -21,12 +21,9 @@ def make_durable(fd: int, identity: Identity, path: str, *, with_folder: bool) -
     Raises FileNotFoundError when the file is no longer there under any name, OSError when the disk refuses.
     """
     if not _flushed(fd, identity):
-        fd = os.open(path, _READ)
-        try:
-            if not _flushed(fd, identity):
+        with lent(os.open(path, _READ)) as found:
+            if not _flushed(found, identity):
                 raise FileNotFoundError(errno.ENOENT, "another file has its name", path)
-        finally:
-            os.close(fd)
     if with_folder:
         folder = os.path.dirname(path)
         for each in (folder, os.path.dirname(folder)):
@@ -60,11 +57,8 @@ def _flushed(fd: int, identity: Identity) -> bool:
 
 
 def _flush_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with lent(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
         os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Closing:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.ledger.descriptors import NOBODY, Clock, Identity, identity_of, raised, release
+from codeintel_obs.ledger.descriptors import NOBODY, Clock, Identity, identity_of, lent, raised, release
 from codeintel_obs.ledger.flusher import Flusher
 from codeintel_obs.ledger.places import open_folder
 from codeintel_obs.ledger.process import at_fork
@@ -20,8 +21,31 @@ if TYPE_CHECKING:
 POLICIES: Final = ("none", "group", "step")
 _MOST_UNFINISHED: Final = 1024
 _RESERVE: Final = 32_768
+_SETTLED_S: Final = 5.0
+_TIDY_AT_EXIT_S: Final = 0.5  # an exit is held up no longer, and by that once an hour in one data directory
 _MOST_HELD: Final = 128  # descriptors of closed files that wait to be made durable
 _MOST_WAITING: Final = 4096
+
+
+class _AtLeisure:
+    """Waits on the flusher's thread until the process has settled.
+
+    What it does opens folders in ways that give their descriptors low numbers, and an application closes every
+    descriptor, if ever, when it starts.
+    """
+
+    once = False
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._due = time.monotonic() + _SETTLED_S
+
+    def sync(self) -> bool:
+        """Call the function if it is time; return whether it is still to be called."""
+        if time.monotonic() < self._due:
+            return True
+        self._function()
+        return False
 
 
 class Home:
@@ -31,8 +55,8 @@ class Home:
         self.data_dir = os.path.abspath(data_dir)
         self.fsync = fsync
         self.facts = facts or dict
-        self.at_start: Callable[[], object] | None = None
-        """Runs once in each process, on the flusher's thread, after the first file is begun."""
+        self.tidy: Callable[[Callable[[], bool]], object] | None = None
+        """Removes what is beyond the limits, once in each process; asks the function that it is given when to stop."""
         self.flusher = Flusher()
         self._forget()
         at_fork(in_child=self._after_fork)
@@ -49,6 +73,7 @@ class Home:
         self.unsynced = 0
         """Closed files that were not made durable, because too many waited."""
         self._started = False
+        self._tidied = False
 
     def _after_fork(self) -> None:
         inherited = [(writer.fd, writer.identity) for writer in self.live]
@@ -63,8 +88,8 @@ class Home:
         if not self._started:
             self._started = True
             self.flusher.run(self.keep_reserve, optional=True)
-            if self.at_start is not None:
-                self.flusher.run(self.at_start, optional=True)
+            if self.tidy is not None:
+                self.flusher.put(_AtLeisure(self._tidy_up))
 
     def closed(self, writer: RunWriter, closing: Closing) -> None:
         """Take note of a file just closed, and have it made durable."""
@@ -78,6 +103,11 @@ class Home:
             closing.release()
         self.flusher.put(closing)
 
+    def _tidy_up(self) -> None:
+        self._tidied = True
+        if self.tidy is not None:
+            self.tidy(lambda: self.flusher.stopping)
+
     def keep_reserve(self) -> None:
         """Hold a little space on the disk, in a file without a name, so that a full disk can still be told of."""
         if self.reserve[0] < 0:
@@ -85,14 +115,11 @@ class Home:
                 self._take_reserve()
 
     def _take_reserve(self) -> None:
-        folder = open_folder(self.data_dir, "telemetry")
         name = f".reserve-{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
+        with lent(open_folder(self.data_dir, "telemetry")) as folder:
             fd = raised(os.open(name, flags, 0o600, dir_fd=folder))
             os.unlink(name, dir_fd=folder)
-        finally:
-            os.close(folder)
         self.reserve = (fd, identity_of(fd))
         os.write(fd, b"\0" * _RESERVE)
 
@@ -139,3 +166,7 @@ class Home:
             self.retry_unfinished(most=len(self.unfinished))
         self.flusher.drain()
         self.spend_reserve()
+        if self._started and not self._tidied and self.tidy is not None:
+            deadline = time.monotonic() + _TIDY_AT_EXIT_S
+            self._tidied = True
+            self.tidy(lambda: time.monotonic() > deadline)

@@ -15,6 +15,7 @@ import time
 from typing import Any, Final, NamedTuple
 
 from codeintel_obs.ledger.checks import is_whole
+from codeintel_obs.ledger.descriptors import identity_of, release
 
 RUNS: Final = ("telemetry", "runs")
 PROCESSES: Final = ("telemetry", "processes")
@@ -71,11 +72,11 @@ def open_folder(data_dir: str, *parts: str) -> int:
         _make_data_dir(data_dir)
         fd = os.open(data_dir, _FOLDER)
     for part in parts:
-        above = fd
+        above, identity = fd, identity_of(fd)
         try:
             fd = _open_below(above, part)
         finally:
-            os.close(above)
+            release(above, identity)
     return fd
 
 

@@ -92,6 +92,26 @@ def read_stretches(path: str) -> Iterator[Stretch | Line]:
         os.close(fd)
 
 
+def read_marked(path: str, mark: bytes) -> Iterator[Record]:
+    """Yield the whole records of the lines of ``path`` that hold ``mark``, and the first of each block.
+
+    Of a large file hardly a line is decoded. Who looks for what was written before a time may stop at a block after it.
+    """
+    try:
+        fd = os.open(path, _READ)
+    except OSError:
+        return
+    try:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            for lines, ended in _blocks(fd):
+                for index, raw in enumerate(lines):
+                    record = _decoded(raw) if ended and (not index or mark in raw) and is_whole(raw) else None
+                    if record is not None and record.v == SCHEMA_VERSION:
+                        yield record
+    finally:
+        os.close(fd)
+
+
 def _lines_of(stretch: Stretch) -> Iterator[Line]:
     offset = stretch.offset
     for number, (raw, record) in enumerate(zip(stretch.lines, stretch.records, strict=True), stretch.number):

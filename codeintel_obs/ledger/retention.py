@@ -1,56 +1,75 @@
-"""Keeps the ledgers from becoming the outage: in bytes, in days, and in what is left free on the disk."""
+"""Keeps the ledgers from becoming the outage: in bytes, days and runs, and in what is left free on the disk.
+
+What goes is decided first, by pure functions; `codeintel_obs.ledger.removal` then removes it.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 
-from codeintel_obs.ledger.attempts import AttemptFiles, list_runs
-from codeintel_obs.ledger.manifest import is_alive, locate
-from codeintel_obs.ledger.places import PROCESSES, RUNS, open_folder
+from codeintel_obs.ledger.candidates import Candidate, candidates, light
+from codeintel_obs.ledger.index import forget
+from codeintel_obs.ledger.places import RUNS
+from codeintel_obs.ledger.removal import LOCK, Chosen, Pruned, only_one, remove, remove_manifests, sweep
 
 DAY_S: Final = 86_400
 PAUSE_S: Final = 3600
 """A process that starts prunes only when nobody did for this long."""
-_FAILED: Final = frozenset({"failed", "timed_out", "interrupted"})
-_STALE_S: Final = DAY_S
-_LOCK: Final = ".prune"
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """At most so many bytes and days, and at least this share of the file system free."""
+    """At most so many bytes, days and attempts, and at least this share of the file system free.
+
+    ``failed_days`` keeps what failed, timed out or was interrupted for another number of days than the rest.
+    """
 
     max_bytes: int = 2 * 1024**3
     max_days: float = 14
     min_free: float = 0.05
+    max_runs: int | None = None
+    failed_days: float | None = None
+
+    def days(self, *, failed: bool) -> float:
+        """Return for how many days an attempt is kept."""
+        return self.failed_days if failed and self.failed_days is not None else self.max_days
 
 
-class Pruned(msgspec.Struct):
-    """What was removed, and how many bytes of ledgers are left."""
+class Disk(NamedTuple):
+    """Bytes of a file system: all, and those free for us."""
 
-    attempts: int = 0
-    files: int = 0
-    removed_bytes: int = 0
-    kept_bytes: int = 0
+    total: int = 0
+    free: int = 0
 
 
-class _Candidate(msgspec.Struct):
-    attempt: AttemptFiles
-    size: int
-    written: float
-    is_open: bool
-    has_failed: bool
+def chosen(found: Iterable[Candidate], limits: Limits, now: float, disk: Disk) -> Iterator[Chosen]:
+    """Yield what goes, in its order, with the reason: the old, then what did not fail, then what failed.
 
-    @property
-    def order(self) -> tuple[bool, float]:
-        """What goes first: what did not fail, and of that the oldest."""
-        return self.has_failed, self.written
+    An open attempt is never chosen.
+    """
+    waiting = sorted(found, key=lambda each: each.order)
+    kept, size, free = len(waiting), sum(each.size for each in waiting), disk.free
+    for each in waiting:
+        reason = _too_old(each, limits, now) or _too_much(kept, size, free, limits, disk)
+        if reason and not each.is_open:
+            kept, size, free = kept - 1, size - each.size, free + each.size
+            yield Chosen(each, reason)
+
+
+def _too_old(each: Candidate, limits: Limits, now: float) -> str:
+    return "age" if each.written < now - limits.days(failed=each.has_failed) * DAY_S else ""
+
+
+def _too_much(kept: int, size: int, free: int, limits: Limits, disk: Disk) -> str:
+    if limits.max_runs is not None and kept > limits.max_runs:
+        return "count"
+    if size > limits.max_bytes:
+        return "bytes"
+    return "free" if free < disk.total * limits.min_free else ""
 
 
 def prune(
@@ -59,139 +78,58 @@ def prune(
     *,
     now: float | None = None,
     stop: Callable[[], bool] = lambda: False,
+    dry_run: bool = False,
 ) -> Pruned:
-    """Remove what is beyond ``limits``: the old, then what did not fail, then what failed. Open runs stay.
+    """Remove what is beyond ``limits``; with ``dry_run`` only say what would go. Open runs stay.
 
-    One process at a time; another one finds nothing to do. ``stop`` is asked before each attempt. Raises nothing
-    for files that cannot be removed: they are counted as kept.
+    One process at a time; another one finds nothing to do, and says ``busy``. ``stop`` is asked before each attempt.
+    Raises nothing for files that cannot be removed: they are counted as kept.
     """
     limits = limits or Limits()
     now = time.time() if now is None else now
-    done = Pruned()
-    with _only_one(data_dir) as alone:
+    with only_one(data_dir) as alone:
         if not alone:
+            return Pruned(busy=os.path.isdir(os.path.join(data_dir, *RUNS)))
+        found = [] if stop() else list(light(candidates(data_dir, stop)))
+        done = Pruned(kept_bytes=sum(each.size for each in found))
+        if stop():
             return done
-        candidates = [] if stop() else list(_candidates(data_dir, stop))
-        done.kept_bytes = sum(each.size for each in candidates)
-        for each in sorted(candidates, key=lambda each: each.order):
-            if stop():
-                return done
-            too_old = each.written < now - limits.max_days * DAY_S
-            if not each.is_open and (too_old or _is_short(data_dir, done.kept_bytes, limits)):
-                _remove(each, done)
-        if not stop():
-            _sweep(data_dir, limits, now)
+        remove(data_dir, chosen(found, limits, now, _disk(data_dir)), done, stop=stop, dry_run=dry_run)
+        if not stop() and not dry_run:
+            sweep(data_dir, now, limits.max_days * DAY_S)
     return done
 
 
-def prune_at_start(data_dir: str, limits: Limits, stop: Callable[[], bool]) -> None:
-    """Prune unless somebody did within the last hour. For a background thread of a process that has just started."""
+def delete(data_dir: str, wanted: Callable[[Candidate], bool], *, dry_run: bool = False) -> Pruned:
+    """Remove the attempts that are ``wanted`` away, and the manifests that only they name; open ones stay, and are told."""
+    with only_one(data_dir) as alone:
+        if not alone:
+            return Pruned(busy=os.path.isdir(os.path.join(data_dir, *RUNS)))
+        found = list(candidates(data_dir))
+        done = Pruned(kept_bytes=sum(each.size for each in found))
+        asked = [each for each in found if wanted(each)]
+        done.open = [each.attempt for each in asked if each.is_open]
+        going = [Chosen(each, "asked") for each in asked if not each.is_open]
+        remove(data_dir, going, done, dry_run=dry_run)
+        if not dry_run:
+            forget(data_dir, {each.candidate.attempt.day for each in going})
+            remove_manifests(data_dir, [each.candidate.attempt for each in going])
+    return done
+
+
+def prune_now_and_then(data_dir: str, limits: Limits, stop: Callable[[], bool]) -> None:
+    """Prune unless somebody did within the last hour."""
     try:
-        last = os.lstat(os.path.join(data_dir, RUNS[0], _LOCK)).st_mtime
+        last = os.lstat(os.path.join(data_dir, RUNS[0], LOCK)).st_mtime
     except OSError:
         last = 0.0
     if abs(time.time() - last) > PAUSE_S:
         prune(data_dir, limits, stop=stop)
 
 
-@contextmanager
-def _only_one(data_dir: str) -> Iterator[bool]:
-    """Hold the data directory's prune lock; its time says when it was last held."""
-    if not os.path.isdir(os.path.join(data_dir, *RUNS)):
-        yield False
-        return
+def _disk(data_dir: str) -> Disk:
     try:
-        folder = open_folder(data_dir, RUNS[0])
-        try:
-            fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640, dir_fd=folder)
-        finally:
-            os.close(folder)
+        found = os.statvfs(data_dir)
     except OSError:
-        yield False
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.utime(fd)
-    except OSError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(fd)
-
-
-def _candidates(data_dir: str, stop: Callable[[], bool]) -> Iterator[_Candidate]:
-    for attempt in list_runs([data_dir], stop):
-        if stop():
-            return
-        size, written, writable = 0, 0.0, False
-        for file in attempt.files():
-            with suppress(OSError):
-                found = os.lstat(file.path)
-                size += found.st_blocks * 512
-                written = max(written, found.st_mtime)
-                writable = writable or bool(found.st_mode & 0o222)
-        last = attempt.last
-        outcome = ((last.payload if last else None) or {}).get("outcome")
-        yield _Candidate(
-            attempt, size, written, writable and _may_be_open(attempt), outcome is None or outcome in _FAILED
-        )
-
-
-def _may_be_open(attempt: AttemptFiles) -> bool:
-    """Whether a process that wrote into it lives, or cannot be proved to be gone."""
-    for writer in attempt.writers:
-        name = writer.manifest
-        path = locate(attempt.data_dir, name) if name else None
-        if path is not None and os.path.exists(path) and is_alive(path) is not False:
-            return True
-    return False
-
-
-def _is_short(data_dir: str, kept_bytes: int, limits: Limits) -> bool:
-    if kept_bytes > limits.max_bytes:
-        return True
-    try:
-        disk = os.statvfs(data_dir)
-    except OSError:
-        return False
-    return disk.f_bavail < disk.f_blocks * limits.min_free
-
-
-def _remove(candidate: _Candidate, done: Pruned) -> None:
-    """Remove an attempt, the file that began it last: until then what is left still says whose it is."""
-    for file in reversed(list(candidate.attempt.files())):
-        try:
-            os.unlink(file.path)
-        except OSError:
-            return
-        done.files += 1
-    done.attempts += 1
-    done.removed_bytes += candidate.size
-    done.kept_bytes -= candidate.size
-    with suppress(OSError):  # not empty: other runs of that day are kept
-        os.rmdir(os.path.join(candidate.attempt.data_dir, *RUNS, candidate.attempt.day))
-
-
-def _sweep(data_dir: str, limits: Limits, now: float) -> None:
-    """Remove hidden files that a killed process left, and manifests of dead processes that no kept run names."""
-    for folder, _, names in os.walk(os.path.join(data_dir, RUNS[0])):
-        for name in names:
-            if name.startswith(".") and name.endswith(".tmp"):
-                _unlink_older(os.path.join(folder, name), now - _STALE_S)
-    named = {writer.manifest for attempt in list_runs([data_dir]) for writer in attempt.writers}
-    top = os.path.join(data_dir, *PROCESSES)
-    for folder, _, names in os.walk(top):
-        for name in names:
-            path = os.path.join(folder, name)
-            if f"{os.path.basename(folder)}/{name}" not in named and is_alive(path) is not True:
-                _unlink_older(path, now - limits.max_days * DAY_S)
-        with suppress(OSError):
-            if folder != top:
-                os.rmdir(folder)
-
-
-def _unlink_older(path: str, than: float) -> None:
-    with suppress(OSError):
-        if os.lstat(path).st_mtime < than:
-            os.unlink(path)
+        return Disk()
+    return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)

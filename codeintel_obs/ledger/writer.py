@@ -365,7 +365,7 @@ class RunWriter:
             if event == "run.end" and not self.begins:
                 if not close:
                     return True
-                event, payload, error = "writer.end", {}, None
+                event, payload = "writer.end", {}
             records = {**payload, "records": self.earlier + self.n + 1}
             if self._put(own(event, self.ids, records, error=error)):
                 if close:

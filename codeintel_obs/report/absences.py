@@ -49,9 +49,8 @@ def _stands_under(state: Fold, parents: set[str | None], covered: str | None) ->
 
 def _absence(state: Fold, plan: Entry, kind: str, facts: Watched, whole: bool) -> DidNotRun:
     """Say whether ``kind`` was watched all along (then it was not reached) or nobody would have seen it."""
-    searched = [f"{place}:{low}-{high}" for place, (low, high) in state.ranges.items()]
     known = facts.kind(kind)
-    evidence = [cite(plan), *searched, *(fact.evidence for fact in known)]
+    evidence = [cite(plan), *state.searched, *(fact.evidence for fact in known)]
     off = {f"{fact.plugin}: {fact.fact}": None for fact in known if fact.fact != WRAPPED}
     why: Absence = "not_observed"
     if off or not known:

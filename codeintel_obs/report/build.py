@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from codeintel_obs.report.absences import did_not_run
 from codeintel_obs.report.causes import Causes
-from codeintel_obs.report.entries import Source, cite
+from codeintel_obs.report.entries import Entry, Source, cite, text_in
 from codeintel_obs.report.fold import KEPT_STEPS, Fold, fold, predecessor_of, process_name
 from codeintel_obs.report.handled import handled_failures
 from codeintel_obs.report.outcome import Ending, ending, exit_status
@@ -25,9 +27,12 @@ from codeintel_obs.report_model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from codeintel_obs.steps import Record
+
+
+_NO_END: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Surroundings:
 
     ``integrity``, and the ``problems`` that it does not name, are asked after the records were read, which may be
     what finds them out.
-    ``alive`` and ``manifests`` are by process name; ``alive`` is None where it cannot be known.
+    ``alive`` and ``manifests`` are by process name; ``alive`` is None where it cannot be known. ``earlier`` gives what
+    the processes told of their plugins in the run that a request's run names as its parent, up to a monotonic time.
     """
 
     run_id: str
@@ -48,6 +54,7 @@ class Surroundings:
     ledger_path: str | None = None
     alive: Mapping[str, bool | None] = field(default_factory=dict)
     manifests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    earlier: Callable[[str, int], Iterable[tuple[str, Entry]]] = lambda _parent, _until: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +76,27 @@ def build(source: Source, around: Surroundings, keep: int = KEPT_STEPS) -> RunRe
     end = ending(state, around.alive)
     causes = Causes(state, end)
     stop = causes.stopped_because()  # before anything is called handled: it finds what is on the way to the stop
-    facts = watched(around.manifests, state.activations, state.processes)
+    facts = watched(around.manifests, _activations(state, around))
     found = _Findings(state, around, end, causes, stop, facts, around.integrity())
     return RunReport(**_identity(found), **_course(found), **_content(found), **_ground(found))
+
+
+def _activations(state: Fold, around: Surroundings) -> list[tuple[str, Entry]]:
+    """Return what the processes told of their plugins while the attempt lasted, with the process, in their order."""
+    own = [(state.processes.get(entry[0]) or "", entry) for entry in state.activations]
+    parent = _begin(state)[1].get("parent_run_id")
+    if not isinstance(parent, str) or not state.keep:
+        return own
+    ended = state.run_end
+    return [*around.earlier(parent, ended[1].mono_ns if ended else _NO_END), *own]
 
 
 def _identity(found: _Findings) -> dict[str, Any]:
     around, (begin, payload) = found.around, _begin(found.state)
     return {
         "run_id": around.run_id,
-        "raw_run_id": payload.get("raw_run_id"),
-        "parent_run_id": payload.get("parent_run_id"),
+        "raw_run_id": text_in(payload, "raw_run_id"),
+        "parent_run_id": text_in(payload, "parent_run_id"),
         "session_id": begin.session_id if begin else None,
         "name": _name(found.state),
         "attempt": around.number,
@@ -128,7 +145,7 @@ def _ground(found: _Findings) -> dict[str, Any]:
     """Say what the report stands on."""
     return {
         "disagreements": [],
-        "integrity": found.intact,
+        "integrity": msgspec.structs.replace(found.intact, read=found.state.searched),
         "processes": _processes(found.state, found.around.alive),
         "plugins": found.facts.plugins(),
         "warnings": [*warnings_of(found.state, found.causes.basis), *found.around.problems()],
@@ -168,17 +185,21 @@ def _whole(found: _Findings) -> bool:
     return not (intact.gaps or intact.bad_crc or intact.dropped or found.around.problems())
 
 
+def _pid(payload: Mapping[str, Any]) -> int | None:
+    pid = payload.get("pid")
+    return pid if isinstance(pid, int) and not isinstance(pid, bool) else None
+
+
 def _exit(state: Fold) -> Exit | None:
     if state.exit is None:
         return None
     code, signal = exit_status(state.exit[1])
-    pid = (state.exit[1].payload or {}).get("pid")
-    return Exit(pid=pid if isinstance(pid, int) else None, code=code, signal=signal, evidence=[cite(state.exit)])
+    return Exit(pid=_pid(state.exit[1].payload or {}), code=code, signal=signal, evidence=[cite(state.exit)])
 
 
 def _steps(state: Fold) -> list[ReportStep]:
     """Return the kept steps by begin: of one host by its monotonic clock, else by the wall clock."""
-    hosts = {(entry[1].payload or {}).get("host") for entry in state.writers}
+    hosts = {text_in(entry[1].payload, "host") for entry in state.writers}
     held = [each for each in state.kept.values() if each.begin or each.end]
     if len(hosts) > 1:
         held.sort(key=lambda each: (each.first.ts, each.first.n))
@@ -220,8 +241,8 @@ def _processes(state: Fold, alive: Mapping[str, bool | None]) -> list[ProcessFac
             continue
         name = process_name(payload)
         found.append(ProcessFacts(
-            process=name, writer=payload.get("writer"), host=payload.get("host"), pid=payload.get("pid"),
-            service=payload.get("service"), began=record.event == "run.begin", closed=last[place] in state.closed,
+            process=name, writer=text_in(payload, "writer"), host=text_in(payload, "host"), pid=_pid(payload),
+            service=text_in(payload, "service"), began=record.event == "run.begin", closed=last[place] in state.closed,
             alive=alive.get(name) if name else None, evidence=[f"{place}:{record.n}"],
         ))  # fmt: skip
     return found

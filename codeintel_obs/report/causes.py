@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 from codeintel_obs.report.entries import Held, cite
 from codeintel_obs.report.fold import FAILURES, Fold
 from codeintel_obs.report.outcome import Ending, exit_status
-from codeintel_obs.report_model import Raised, StopReason
+from codeintel_obs.report_model import Elsewhere, Raised, StopReason
 
 if TYPE_CHECKING:
     from codeintel_obs.steps import ErrorInfo
 
 _FOLLOWED: Final = frozenset({"cause", "group"})
+_ELSEWHERE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Causes:
             while_handling=self._while_handling(basis.error, {raised.error_id for raised in trail}),
             trail=trail,
             evidence=_unique([*basis.evidence, *(_end_of(first) if first else [])]),
+            elsewhere=self._elsewhere(first),
         )
 
     def _without_exception(self, basis: Basis) -> StopReason:
@@ -76,7 +78,23 @@ class Causes:
             while_handling=[],
             trail=[],
             evidence=basis.evidence,
+            elsewhere=self._elsewhere(step),
         )
+
+    def _elsewhere(self, stop: Held | None) -> list[Elsewhere]:
+        """Return what failed first in other processes under the step ``stop``, an exception's every road told once."""
+        if stop is None:
+            return []
+        found: dict[str, Held] = {}
+        for held in self._state.failures.values():
+            if self._enters_another_process(held) and stop.id in self._state.ancestors(held.id):
+                first = (self._first_raise(held.error) if held.error and held.error.id else None) or held
+                found[first.id] = first
+        return [_elsewhere_of(held, self._state) for held in list(found.values())[:_ELSEWHERE]]
+
+    def _enters_another_process(self, held: Held) -> bool:
+        parent = self._state.kept.get(self._state.parents.get(held.id) or "")
+        return parent is not None and not self._state.share_a_process(parent, held)
 
     def _path(self, first: Held, errors: set[str]) -> set[str]:
         """Return ``first`` and the steps around it that one of ``errors`` went through."""
@@ -181,6 +199,19 @@ def followed(error: ErrorInfo) -> list[str]:
         if link.via in _FOLLOWED and (link.of or error.id) in found and link.id not in found:
             found.append(link.id)
     return found
+
+
+def _elsewhere_of(held: Held, state: Fold) -> Elsewhere:
+    error = held.error
+    return Elsewhere(
+        step=held.id,
+        kind=held.kind,
+        status=held.status or "failed",
+        error_type=error.type if error else None,
+        message=error.message if error else held.end[1].detail if held.end else None,
+        process=state.process_of(held),
+        evidence=held.evidence,
+    )
 
 
 def _cancelled(held: Held) -> bool:

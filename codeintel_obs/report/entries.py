@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from codeintel_obs.steps import ErrorInfo, Record
 
 Entry = tuple[str, Record]
-"""A record and its place: ``<day>/<file>``. A line is cited as ``place:n``."""
+"""A record and its place: ``<day>/<file>``, of which a line is cited as ``place:n``, or a span's ``span:<trace>/<span>``."""
 
 Source = Callable[[], Iterable[Entry]]
 """Gives the records of an attempt, file after file; called a second time only for a run beyond the cap."""
@@ -21,8 +21,14 @@ T = TypeVar("T")
 
 
 def cite(entry: Entry) -> str:
-    """Return where ``entry`` stands written."""
-    return f"{entry[0]}:{entry[1].n}"
+    """Return where ``entry`` stands written; what a span tells has no line: number 0."""
+    return f"{entry[0]}:{entry[1].n}" if entry[1].n else entry[0]
+
+
+def text_in(payload: Mapping[str, Any] | None, key: str) -> str | None:
+    """Return a text of a payload; None where there is none, or what stands there is no text: a ledger may be forged."""
+    value = (payload or {}).get(key)
+    return value if isinstance(value, str) else None
 
 
 class Held(msgspec.Struct, eq=False):
@@ -59,7 +65,7 @@ class Held(msgspec.Struct, eq=False):
 
     @property
     def evidence(self) -> list[str]:
-        return [cite(entry) for entry in (self.begin, self.end) if entry is not None]
+        return list(dict.fromkeys(cite(entry) for entry in (self.begin, self.end) if entry is not None))
 
 
 class Tally:

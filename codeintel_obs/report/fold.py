@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.report.entries import Entry, FirstAndLast, Held, Source, Tally
+from codeintel_obs.report.entries import Entry, FirstAndLast, Held, Source, Tally, cite, text_in
 from codeintel_obs.report.recovery import Recoveries
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Fold:
     kept: dict[str, Held] = field(default_factory=dict)
     open: dict[str, Held] = field(default_factory=dict)
     failures: dict[str, Held] = field(default_factory=dict)
+    uncaught: FirstAndLast[Entry] = field(default_factory=lambda: FirstAndLast(_KEPT_FAILURES))
     loud: FirstAndLast[Held] = field(default_factory=lambda: FirstAndLast(_KEPT_FAILURES))
     parents: dict[str, str | None] = field(default_factory=dict)
     parents_of_kind: defaultdict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
@@ -80,10 +81,16 @@ class Fold:
         """How many steps are on record."""
         return len(self.parents)
 
+    @property
+    def searched(self) -> list[str]:
+        """What was read, file by file: the ranges in which what is not told was looked for."""
+        return [f"{place}:{low}-{high}" for place, (low, high) in self.ranges.items()]
+
     def take(self, entries: Iterable[Entry]) -> None:
         """Take all records. Records of one file come in their order."""
         handlers, trace_id = self._handlers, None  # a loop without calls of its own: it may be a million records
         place, latest = "", None
+        begun: Entry | None = None  # a step's begin that waits for the next record, mostly its end
         for entry in entries:
             record = entry[1]
             if entry[0] != place:
@@ -94,9 +101,36 @@ class Fold:
                 trace_id = record.trace_id
                 if len(self.trace_ids) < _KEPT_TRACES:
                     self.trace_ids[trace_id] = None
-            handler = handlers.get(record.event, self._tell)
-            handler(entry)
+            if begun is not None:
+                if record.status == "completed" and record.span_id == begun[1].span_id and self._is_quiet(begun, entry):
+                    begun = None
+                    continue
+                self._step_begin(begun)
+                begun = None
+            if record.event == "step.begin":
+                begun = entry
+            else:
+                handlers.get(record.event, self._tell)(entry)
+        if begun is not None:
+            self._step_begin(begun)
         self._close_range(place, latest)
+
+    def _is_quiet(self, begun: Entry, ended: Entry) -> bool:
+        """Count a step that completed before anything else happened, beyond the kept ones: nearly all of a long run.
+
+        Return False, and count nothing, of a step that has to be held.
+        """
+        record, parents = begun[1], self.parents
+        step_id, parent = record.span_id or "", record.parent_span_id
+        if len(parents) < self.keep or step_id in parents or self.recoveries.waiting or ended[1].event != "step.end":
+            return False
+        if len(self.roots) < _KEPT_ROOTS and parent not in parents:
+            return False
+        kind = ended[1].kind or "?"
+        parents[step_id] = parent
+        self.parents_of_kind[record.kind or "?"].add(parent)
+        self.ran[kind]["completed"] += 1
+        return True
 
     def finish(self, source: Source) -> None:
         """Say that all records were taken, and fetch the ancestors of what is kept, where they were let go."""
@@ -115,6 +149,17 @@ class Fold:
             seen.add(above)
             above = self.parents[above]
 
+    def process_of(self, held: Held) -> str | None:
+        """Return the process that wrote ``held``, as far as its file says."""
+        entry = held.begin or held.end
+        return self.processes.get(entry[0]) if entry is not None else None
+
+    def share_a_process(self, one: Held, other: Held) -> bool:
+        """Whether both are known to be of one process: written into one file, or naming the same manifest."""
+        places = {(held.begin or held.end or ("",))[0] for held in (one, other)}
+        name = self.process_of(one)
+        return len(places) == 1 or (name is not None and name == self.process_of(other))
+
     def _fetch(self, source: Source, missing: set[str]) -> None:
         for entry in source():
             record = entry[1]
@@ -127,7 +172,7 @@ class Fold:
                 held.end = held.end or entry
 
     def _close_range(self, place: str, latest: Record | None) -> None:
-        if latest is not None:
+        if latest is not None and latest.n:
             low, high = self.ranges.get(place, (self._from, latest.n))
             self.ranges[place] = min(low, self._from), max(high, latest.n)
             if self.last is None or latest.mono_ns >= self.last.mono_ns:
@@ -170,8 +215,14 @@ class Fold:
         if step_id in self.parents:
             return
         held = Held(None, entry)
+        if record.error is not None and (record.payload or {}).get("uncaught") is True:
+            self._reached_an_end(entry)
         self._begun(step_id, held, record)
         self._ended(step_id, held, record)
+
+    def _reached_an_end(self, entry: Entry) -> None:
+        """Take an exception that nobody caught: it ended a process or thread, or reached the event loop's handler."""
+        self.uncaught.put(cite(entry), entry)
 
     def _ended(self, step_id: str, held: Held, record: Record) -> None:
         kind, status = record.kind or "?", record.status or "?"
@@ -203,6 +254,8 @@ class Fold:
 
     def _run_end(self, entry: Entry) -> None:
         self.run_end = entry
+        if entry[1].error is not None:
+            self._reached_an_end(entry)
         if not (entry[1].payload or {}).get("open"):
             self.closed.add(entry[0])
 
@@ -213,6 +266,8 @@ class Fold:
 
     def _writer_end(self, entry: Entry) -> None:
         self.closed.add(entry[0])
+        if entry[1].error is not None:
+            self._reached_an_end(entry)
 
     def _exit(self, entry: Entry) -> None:
         self.exit = entry
@@ -224,7 +279,10 @@ class Fold:
 
     def _log(self, entry: Entry) -> None:
         self.logs_total += 1
-        loud = (entry[1].payload or {}).get("level") in _LOUD
+        payload = entry[1].payload or {}
+        loud = text_in(payload, "level") in _LOUD
+        if loud and entry[1].error is not None and payload.get("logger") == "asyncio":
+            self._reached_an_end(entry)  # the event loop's own handler of what no task or callback caught
         self._loud += loud
         if self._loud <= _KEPT_WARNINGS if loud else self.logs_total - self._loud <= _KEPT_LOGS:
             self.logs.append(entry)

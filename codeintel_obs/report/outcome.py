@@ -94,7 +94,7 @@ def _stated(state: Fold) -> Ending:
 
 def _without_end(state: Fold, alive: Mapping[str, bool | None]) -> Ending:
     """No end is on record: whether one can still come depends on the processes that write the attempt."""
-    evidence = [f"{place}:{low}-{high}" for place, (low, high) in state.ranges.items()]
+    evidence = state.searched
     known = [alive.get(name) if name else None for name in state.processes.values()]
     if any(each is True for each in known):
         return Ending("in_progress", evidence)

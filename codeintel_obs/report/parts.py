@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.ledger.verifier import SPANS
-from codeintel_obs.report.entries import Entry, Held, cite
+from codeintel_obs.report.entries import Entry, Held, cite, text_in
 from codeintel_obs.report_model import (
     ChainEntry,
     ReportError,
@@ -84,9 +83,9 @@ def log_of(entry: Entry) -> ReportLog:
     payload = record.payload or {}
     return ReportLog(
         at=record.ts,
-        logger=payload.get("logger"),
-        level=payload.get("level"),
-        text=payload.get("text"),
+        logger=text_in(payload, "logger"),
+        level=text_in(payload, "level"),
+        text=text_in(payload, "text"),
         step=record.span_id,
         error=error_of(record.error),
         evidence=[cite(entry)],
@@ -96,8 +95,8 @@ def log_of(entry: Entry) -> ReportLog:
 def warnings_of(state: Fold, basis: Basis | None) -> list[Told]:
     """Return what a reader should know of the report's own ground: faults, drops, lost begins and tokens."""
     told = [Told(message=_words(entry), evidence=[cite(entry)]) for entry in state.told]
-    if state.run_begin is None:
-        told.append(Told(message="the record of the run's begin is missing", evidence=_ranges(state)))
+    if state.run_begin is None and state.ranges:
+        told.append(Told(message="the record of the run's begin is missing", evidence=state.searched))
     if state.orphan_ends.count:
         message = f"{state.orphan_ends.count} steps ended whose begin is not on record: their parents are unknown"
         told.append(Told(message=message, evidence=state.orphan_ends.evidence))
@@ -120,11 +119,7 @@ def _left_out(state: Fold) -> list[Told]:
         told.append(f"{state.told_total - len(state.told):,} more faults and drops are on record")
     if state.spans_total > len(state.spans):
         told.append(f"{state.spans_total - len(state.spans):,} more spans of others are on record")
-    return [Told(message=message, evidence=_ranges(state)) for message in told]
-
-
-def _ranges(state: Fold) -> list[str]:
-    return [f"{place}:{low}-{high}" for place, (low, high) in state.ranges.items()]
+    return [Told(message=message, evidence=state.searched) for message in told]
 
 
 def _words(entry: Entry) -> str:
@@ -147,7 +142,7 @@ def _words(entry: Entry) -> str:
 def _clock(state: Fold) -> list[Told]:
     """Tell when the wall clock went back while the run lasted: times of day are not in order then."""
     begin, last = state.run_begin, state.last
-    if begin is None or last is None or datetime.fromisoformat(last.ts) >= datetime.fromisoformat(begin[1].ts):
+    if begin is None or last is None or last.ts >= begin[1].ts:  # of one form: they sort as texts
         return []
     message = "the wall clock went back during the run: trust durations, not times of day"
     return [Told(message=message, evidence=[cite(begin)])]

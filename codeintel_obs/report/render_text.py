@@ -31,7 +31,8 @@ def render(report: RunReport, width: int = 100) -> str:
     going_on = report.outcome in _GOING_ON  # then where it was is the answer, else a remark
     above, below = (_in_flight(report), []) if going_on else ([], _in_flight(report))
     sections = (_head(report, width), _stop(report, width), above, _tree(report, width), below, _ran(report), _absent(report),
-                _handled_failures(report, width), _other_failures(report, width), _spans(report), _logs(report), _own(report),
+                _handled_failures(report, width), _other_failures(report, width), _disagreements(report), _spans(report),
+                _logs(report), _own(report),
                 _ground(report))  # fmt: skip
     # most of what is cited stands in one file: its lines are told as #n
     own = "/".join((report.ledger_path or "?").split("/")[-2:])
@@ -117,6 +118,11 @@ def _stop(report: RunReport, width: int) -> list[str]:
     lines += [f"  {_VIA.get(each.via, each.via)} {plain(each.error_type)}{_at(each.step)}" for each in stop.trail
               if len(stop.trail) > 1]  # fmt: skip
     lines += [f"  while handling {plain(each.error_type)}{_at(each.step)}" for each in stop.while_handling]
+    lines += [
+        f"  in another process under it: {plain(each.kind)} [{each.step[:_ID]}] {plain(each.error_type or each.status)}"
+        f"{': ' + plain(each.message) if each.message else ''}  {_cited(each.evidence)}"
+        for each in stop.elsewhere
+    ]
     return [*lines, f"  evidence: {', '.join(stop.evidence)}"]
 
 
@@ -243,8 +249,16 @@ def _spans(report: RunReport) -> list[str]:
     return [f"Spans of others: {report.spans_total:,}", *lines, *_rest(report.spans_total)]
 
 
+def _disagreements(report: RunReport) -> list[str]:
+    told = [f"  {_cited(each.evidence)}  [{plain(each.step)[:_ID]}] {plain(each.what)}"
+            for each in report.disagreements[:_LIST_LINES]]  # fmt: skip
+    rest = _rest(len(report.disagreements))
+    return [f"Disagreements of ledger and spans ({len(report.disagreements):,})", *told, *rest] if told else []
+
+
 def _own(report: RunReport) -> list[str]:
-    told = [f"  {_cited(each.evidence)}  {plain(each.message)}" for each in report.warnings[:_LIST_LINES]]
+    told = [f"  {_cited(each.evidence)}  {plain(each.message)}".replace("    ", "  ", 1)
+            for each in report.warnings[:_LIST_LINES]]  # fmt: skip
     lines = ["Warnings", *told, *_rest(len(report.warnings))] if told else []
     if report.hints:
         lines += ["Hints (not facts)", *(f"  {plain(each.message)}" for each in report.hints[:_LIST_LINES])]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.report.entries import Entry, cite
+from codeintel_obs.report.entries import Entry, cite, text_in
 from codeintel_obs.report_model import PluginFacts
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Watched:
     def __init__(self, manifests: Mapping[str, Mapping[str, Any]]) -> None:
         self._plugins: dict[tuple[str, str], PluginFacts] = {}
         self._kinds: dict[tuple[str, str, str], KindFact] = {}
+        self._idle: dict[tuple[str, str], str] = {}
+        """Plugins that were not loaded, and so have no kinds on record, each with the reason."""
         for process, manifest in manifests.items():
             for name, facts in _items(manifest.get("plugins")):
                 if isinstance(facts, dict):
@@ -40,8 +42,10 @@ class Watched:
         """Take an ``activation`` record of ``process``."""
         payload = entry[1].payload or {}
         name, process = str(payload.get("plugin")), process or ""
+        self._idle.pop((process, name), None)
         facts = self._plugins.setdefault((process, name), _empty(name, process))
-        facts.version = payload.get("version") or facts.version
+        facts.library = text_in(payload, "library") or facts.library
+        facts.version = text_in(payload, "version") or facts.version
         facts.facts = {fact: count for fact, count in _items(payload.get("points")) if isinstance(count, int)}
         rows = payload.get("not_wrapped")
         facts.not_wrapped = [str(row) for row in rows] if isinstance(rows, list) else []
@@ -53,13 +57,19 @@ class Watched:
         return sorted(self._plugins.values(), key=lambda facts: (facts.name, facts.process or ""))
 
     def kind(self, kind: str) -> list[KindFact]:
-        """Return what every process that knows ``kind`` says of it."""
-        return [fact for fact in self._kinds.values() if fact.kind == kind]
+        """Return what every process that knows ``kind`` says of it, or of the plugin by whose name it begins."""
+        plugin = kind.partition(".")[0]
+        idle = [KindFact(name, kind, fact, f"{process}.json#{name}") for (process, name), fact in self._idle.items()
+                if name == plugin and (process, name, kind) not in self._kinds]  # fmt: skip
+        return [*(fact for fact in self._kinds.values() if fact.kind == kind), *idle]
 
     def _from_manifest(self, process: str, name: str, facts: Mapping[str, Any]) -> None:
         points = {row: str(fact) for row, fact in _items(facts.get("points"))}
         kept = self._plugins[process, name] = _empty(name, process)
-        kept.library, kept.version, kept.disabled = (facts.get(key) for key in ("library", "version", "disabled"))
+        kept.library, kept.version, kept.disabled = (text_in(facts, key) for key in ("library", "version", "disabled"))
+        idle = facts.get("disabled") or facts.get("fact")
+        if isinstance(idle, str) and not points:
+            self._idle[process, name] = idle
         kept.facts = dict(Counter(points.values()))
         kept.not_wrapped = [row for row, fact in points.items() if fact != WRAPPED]
         kept.evidence = [f"{process}.json"]
@@ -71,13 +81,11 @@ class Watched:
             self._kinds[process, plugin, kind] = KindFact(plugin, kind, str(fact), cited)
 
 
-def watched(
-    manifests: Mapping[str, Mapping[str, Any]], changes: Iterable[Entry], processes: Mapping[str, str | None]
-) -> Watched:
-    """Return the facts after all ``changes``; ``processes`` maps a file to the process that wrote it."""
+def watched(manifests: Mapping[str, Mapping[str, Any]], changes: Iterable[tuple[str, Entry]]) -> Watched:
+    """Return the facts after all ``changes``, each with the process that told of it."""
     facts = Watched(manifests)
-    for entry in changes:
-        facts.change(entry, processes.get(entry[0]))
+    for process, entry in changes:
+        facts.change(entry, process)
     return facts
 
 

@@ -11,7 +11,7 @@ from codeintel_obs.ledger import encoding
 from codeintel_obs.ledger.home import Home
 from codeintel_obs.ledger.manifest import write_manifest
 from codeintel_obs.ledger.process import here
-from codeintel_obs.ledger.retention import Limits, prune_at_start
+from codeintel_obs.ledger.retention import Limits, prune_now_and_then
 from codeintel_obs.ledger.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class LedgerSink:
         data_dir = os.path.abspath(settings.data_dir)
         self._home = home = Home(data_dir, settings.fsync, self._process_facts)
         limits = Limits(int(settings.max_bytes), settings.max_days, settings.min_free)
-        home.at_start = lambda: prune_at_start(data_dir, limits, lambda: home.flusher.stopping)
+        home.tidy = lambda stop: prune_now_and_then(data_dir, limits, stop)
 
     # -- hooks: runs --------------------------------------------------------------------------------------------------
 

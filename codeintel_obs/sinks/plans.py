@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,6 @@ class PlansSink:
     _active: Recorder
     _plans: dict[str, list[Plan]]
     _begin_so: tuple[tuple[str, Plan], ...]
-    _known: dict[Plan, tuple[object, list[dict[str, Any]]]]
 
     @staticmethod
     def wanted(settings: Settings) -> bool:
@@ -46,7 +44,7 @@ class PlansSink:
         )
 
     def _take(self, plans: Iterable[Plan], active: Recorder) -> None:
-        self._active, self._plans, self._known = active, {}, {}
+        self._active, self._plans = active, {}
         for plan in plans:
             self._plans.setdefault(plan.match, []).append(plan)
         self._begin_so = tuple(
@@ -81,19 +79,5 @@ class PlansSink:
                 self._write(plan, run, step)
 
     def _write(self, plan: Plan, run: Run, step: Step | None) -> None:
-        if run is not self._active.process_run:  # whose own file has the facts as they changed
-            for facts in self._watched(plan):
-                self._active.record("activation", facts, run)
         covered = {"parent_span_id": step.span_id, "trace_id": step.trace_id} if step is not None else {}
         self._active.record("plan", {"match": plan.match, "kinds": list(plan.kinds)}, run, **covered)
-
-    def _watched(self, plan: Plan) -> list[dict[str, Any]]:
-        """Return the facts of the plugins that would have seen the planned kinds: in this moment, not at the manifest's."""
-        instrumentor = sys.modules.get("codeintel_obs.instrumentor")  # not there before the first plugin is
-        plugins = list(getattr(instrumentor, "registry", {}).values())
-        state = tuple((each.plugin, *each.activation.values()) for each in plugins)
-        known = self._known.get(plan)
-        if known is None or known[0] != state:
-            facts = [each.told_facts() for each in plugins if not each.kinds().keys().isdisjoint(plan.kinds)]
-            known = self._known[plan] = (state, facts)
-        return known[1]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final
 
-from codeintel_obs.asgi import ROUTES
+from codeintel_obs.asgi import ROUTES, Place, place_of
 from codeintel_obs.incoming import carrier_in, is_trusted
 from codeintel_obs.steps import Call, RunRequest
 
 _ROWS: Final = {"http": "http application", "websocket": "websocket application", "lifespan": "lifespan application"}
+_OURS: Final = re.compile(rf"{ROUTES}(runs|run/[^/]+/report)")
 # a proxy on this machine speaks for anybody
 _FORWARDING: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 
@@ -46,9 +48,31 @@ def is_excluded(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def is_for_us(call: Call) -> bool:
-    """Whether the request is for the routes that show what was recorded."""
+    """Whether the request is for the routes that show what was recorded, from somebody whom they may answer.
+
+    Anybody else's is the application's, as it would be without us; and so is a path where it has a route of its own.
+    """
     scope = scope_of(call)
-    return scope.get("type") == "http" and str(scope.get("path", "")).startswith(ROUTES)
+    path = str(scope.get("path", ""))
+    if scope.get("type") != "http" or scope.get("method") not in {"GET", "HEAD"} or not _OURS.fullmatch(path):
+        return False
+    if not is_local(scope) and not call.settings.report_token:
+        return False
+    return place_of(call.instance, path) is not Place.OWN
+
+
+def is_local(scope: dict[str, Any]) -> bool:
+    """Whether a request comes from this machine, through no proxy, and is meant for it.
+
+    The name that it was sent to counts too: a page of anybody's can have a browser here send requests, once the name
+    of its own site leads to this machine.
+    """
+    client, headers = scope.get("client"), headers_of(scope)
+    if not client or not is_trusted(client[0], ()) or _FORWARDING.intersection(headers):
+        return False
+    host = (_text(headers.get(b"host")) or "").lower()
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name == "localhost" or is_trusted(name, ())
 
 
 def identity(call: Call) -> Any:

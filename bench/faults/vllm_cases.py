@@ -1,0 +1,259 @@
+# ruff: noqa: E501 - a line of an expectation is a line of a report
+"""vLLM over HTTP: codeintel_rev searches while the embedding server misbehaves."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from . import search
+from .case import Case
+from .frames import script
+
+
+def busy_twice(behaviour: Any) -> None:
+    behaviour.statuses = [(503, {}), (503, {})]
+
+
+def asks_to_wait(behaviour: Any) -> None:
+    behaviour.statuses = [(429, {"Retry-After": "3600"})] * 9
+
+
+def hangs(behaviour: Any) -> None:
+    behaviour.hangs = True
+
+
+def shrinks(behaviour: Any) -> None:
+    behaviour.dim = 7
+
+
+_CANCELLED: Final = """
+import signal
+import threading
+import time
+
+from codeintel_rev.io.vllm_embedder import VllmEmbedder
+
+
+def give_up(*_):
+    raise InterruptedError("the user has gone")
+
+
+signal.signal(signal.SIGALRM, give_up)
+embedder = VllmEmbedder(EmbeddingSettings(**EMBEDDING))
+signal.setitimer(signal.ITIMER_REAL, 1.0)
+try:
+    embedder.embed_query("how to charge a card")
+except InterruptedError:
+    time.sleep(0.5)
+embedder.close()
+"""
+
+
+def case(name: str, says: str, call: str, drive: Any, expect: str) -> Case:
+    return Case(
+        name=f"vllm.{name}", says=says, exits=0, options=search.CHOSEN, prepare=search.indexed, parallel=True,
+        script=search.program(call), drive=drive, expect=expect,
+    )  # fmt: skip
+
+
+CASES: Final = (
+    case(
+        name="503_twice_then_200",
+        says="503 twice, then 200: two requests failed, the third recovered them.",
+        call="search()",
+        drive=search.served(busy_twice),
+        expect=script(
+            """
+                s1 app.search completed {}
+                  s2 app.bm25 completed {}
+                    s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
+                    s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
+                  s5 app.semantic completed {}
+                    s6 app.request failed {} raised e1 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 503: busy
+                    s7 app.request failed {} raised e2 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 503: busy
+                    s8 app.request completed {}
+                    s9 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
+                    s10 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
+                  s11 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s13 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s14 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s15
+                  s15 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s16 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s17 python.import completed {module: bm25s, version: <version>}
+                s18 python.import completed {module: duckdb, version: <version>}
+                s19 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s6, s7
+                recovered: app.request s6 by s8 [step.begin s6, step.end s6, step.begin s8, step.end s8]
+                recovered: app.request s7 by s8 [step.begin s7, step.end s7, step.begin s8, step.end s8]
+            """,
+        ),
+    ),
+    case(
+        name="429_past_the_deadline",
+        says="429 with a Retry-After beyond the deadline: the semantic channel fails, the lexical one answers.",
+        call="search()",
+        drive=search.served(asks_to_wait),
+        expect=script(
+            """
+                s1 app.search completed {}
+                  s2 app.bm25 completed {}
+                    s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
+                    s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
+                  s5 app.semantic failed {} raised e1 codeintel_rev.errors.EmbeddingError: http://127.0.0.1:<port>/v1/embeddings said 429: busy; the next try would come too late <- cause e2 codeintel_rev.errors.RemoteError, cause e3 codeintel_rev.io.vllm_client._Passing
+                    s6 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 429: busy
+                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
+                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s13 python.import completed {module: bm25s, version: <version>}
+                s14 python.import completed {module: duckdb, version: <version>}
+                s15 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s5, s6
+            """,
+        ),
+    ),
+    case(
+        name="connection_refused",
+        says="Nobody listens, at both tries: the answer is lexical.",
+        call='search(embedding={"attempts": 2})',
+        drive=search.refused,
+        expect=script(
+            """
+                s1 app.search completed {}
+                  s2 app.bm25 completed {}
+                    s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
+                    s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
+                  s5 app.semantic failed {} raised e1 codeintel_rev.errors.EmbeddingError: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed, 2 times. Mend: start that server <- cause e2 codeintel_rev.errors.RemoteError, cause e3 codeintel_rev.io.vllm_client._Passing, cause e4 httpx2.ConnectError, cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
+                    s6 app.request failed {} raised e8 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed <- cause e9 httpx2.ConnectError, cause e10 httpcore2.ConnectError, context e11 OSError, cause e12 ConnectionRefusedError
+                    s7 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed <- cause e4 httpx2.ConnectError, cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
+                  s8 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s12
+                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s14 python.import completed {module: bm25s, version: <version>}
+                s15 python.import completed {module: duckdb, version: <version>}
+                s16 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s5, s6, s7
+            """,
+        ),
+    ),
+    case(
+        name="read_stall",
+        says="The server accepts, reads, and never answers.",
+        call='search(embedding={"query_timeout": 1.0})',
+        drive=search.served(hangs),
+        expect=script(
+            """
+                s1 app.search completed {}
+                  s2 app.bm25 completed {}
+                    s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
+                    s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
+                  s5 app.semantic timed_out {} raised e1 codeintel_rev.errors.EmbeddingTimeoutError: http://127.0.0.1:<port>/v1/embeddings did not answer within 1 s. Mend: see whether that server still works <- cause e2 codeintel_rev.errors.RemoteTimeoutError, cause e3 TimeoutError, cause e4 asyncio.exceptions.CancelledError
+                    s6 app.request failed {} (cancelled) raised e4 asyncio.exceptions.CancelledError: ''
+                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
+                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s13 python.import completed {module: bm25s, version: <version>}
+                s14 python.import completed {module: duckdb, version: <version>}
+                s15 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s5, s6
+            """,
+        ),
+    ),
+    case(
+        name="wrong_dimension",
+        says="The server serves another dimension than the index has: nothing is compared.",
+        call='search(embedding={"dim": 0})',
+        drive=search.served(shrinks),
+        expect=script(
+            """
+                s1 app.search completed {}
+                  s2 app.bm25 completed {}
+                    s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
+                    s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
+                  s5 app.semantic failed {} raised e1 codeintel_rev.errors.ModelUnavailableError: the index was made with vllm:hashed-words/64, the model here is vllm:hashed-words/7. Mend: codeintel-rev index REPO builds a new index with the present model
+                    s6 app.request completed {}
+                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
+                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s13 python.import completed {module: bm25s, version: <version>}
+                s14 python.import completed {module: duckdb, version: <version>}
+                s15 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s5
+            """,
+        ),
+    ),
+    case(
+        name="stream_cut",
+        says="The connection closes in the middle of the answer.",
+        call='search(embedding={"attempts": 1})',
+        drive=search.cut,
+        expect=script(
+            """
+                s1 app.search completed {}
+                  s2 app.bm25 completed {}
+                    s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
+                    s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
+                  s5 app.semantic failed {} raised e1 codeintel_rev.errors.EmbeddingError: http://127.0.0.1:<port>/v1/embeddings cannot be reached: peer closed connection without sending complete message body (received 10 bytes, expected 1000), 1 times. Mend: start that server <- cause e2 codeintel_rev.errors.RemoteError, cause e3 codeintel_rev.io.vllm_client._Passing, cause e4 httpx2.RemoteProtocolError, cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
+                    s6 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: peer closed connection without sending complete message body (received 10 bytes, expected 1000) <- cause e4 httpx2.RemoteProtocolError, cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
+                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
+                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s13 python.import completed {module: bm25s, version: <version>}
+                s14 python.import completed {module: duckdb, version: <version>}
+                s15 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s5, s6
+            """,
+        ),
+    ),
+    case(
+        name="cancelled",
+        says="The caller gives up, and the request is cancelled.",
+        call=_CANCELLED,
+        drive=search.served(hangs),
+        expect=script(
+            """
+                s1 app.request failed {} (cancelled) raised e1 asyncio.exceptions.CancelledError: ''
+                s2 python.import completed {module: bm25s, version: <version>}
+                s3 python.import completed {module: duckdb, version: <version>}
+                s4 python.import completed {module: faiss, version: <version>}
+            """,
+            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            more="""
+                handled: s1
+            """,
+        ),
+    ),
+)

@@ -1,0 +1,71 @@
+"""What may be removed: every attempt with its size, its age, how it went, and whether somebody may still write to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from codeintel_obs.ledger.attempts import AttemptFiles, list_runs
+from codeintel_obs.ledger.manifest import is_alive, locate
+
+_FAILED: Final = frozenset({"failed", "timed_out", "interrupted"})
+
+
+class Candidate(msgspec.Struct):
+    """One attempt. ``size`` is in bytes on the disk, ``written`` the last write in seconds since the epoch."""
+
+    attempt: AttemptFiles
+    size: int
+    written: float
+    is_open: bool
+    has_failed: bool
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """What goes first: what did not fail, and of that the oldest."""
+        return self.has_failed, self.written
+
+
+def candidates(data_dir: str, stop: Callable[[], bool] = lambda: False) -> Iterator[Candidate]:
+    """Yield every attempt of ``data_dir``; ``stop`` is asked before each."""
+    for attempt in list_runs([data_dir], stop):
+        if stop():
+            return
+        yield candidate(attempt)
+
+
+def light(found: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Yield ``found`` without what their files' first records say: 200,000 of those are not to be held at once."""
+    for each in found:
+        for file in each.attempt.files():
+            file.first = None
+        yield each
+
+
+def candidate(attempt: AttemptFiles) -> Candidate:
+    """Return what pruning has to know of ``attempt``."""
+    size, written, writable = 0, 0.0, False
+    for file in attempt.files():
+        with suppress(OSError):
+            found = os.lstat(file.path)
+            size += found.st_blocks * 512
+            written = max(written, found.st_mtime)
+            writable = writable or bool(found.st_mode & 0o222)
+    last = attempt.last
+    outcome = ((last.payload if last else None) or {}).get("outcome")
+    failed = outcome is None or outcome in _FAILED
+    return Candidate(attempt, size, written, writable and _may_be_open(attempt), failed)
+
+
+def _may_be_open(attempt: AttemptFiles) -> bool:
+    """Whether a process that wrote into it lives, or cannot be proved to be gone."""
+    for writer in attempt.writers:
+        name = writer.manifest
+        path = locate(attempt.data_dir, name) if name else None
+        if path is not None and os.path.exists(path) and is_alive(path) is not False:
+            return True
+    return False
