@@ -160,7 +160,7 @@ CASES: Final = (
                   s2 app.bm25 completed {}
                     s3 bm25.load completed {path: repo/.codeintel-rev/generations/<generation>/bm25, method: lucene, backend: numpy, docs: 3, terms: 19}
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
-                  s5 app.rerank completed {}
+                  s5 app.rerank failed {} raised e1 codeintel_rev.errors.RemoteError: http://127.0.0.1:<port>/v1/rerank said 400: busy
                     s6 app.request failed {} raised e1 codeintel_rev.errors.RemoteError: http://127.0.0.1:<port>/v1/rerank said 400: busy
                   s7 app.semantic completed {}
                     s8 app.request completed {}
@@ -178,7 +178,7 @@ CASES: Final = (
             """,
             watched="bm25, duckdb, faiss, logging, seams, no others chosen",
             more="""
-                handled: s6
+                handled: s5, s6
             """,
         ),
     ),

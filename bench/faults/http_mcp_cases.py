@@ -93,9 +93,10 @@ CASES: Final = (
             s2 python.import completed {module: mcp}
               s3 python.import completed {module: starlette, version: <version>}
               s4 python.import completed {module: uvicorn, version: <version>}
+              s5 python.import completed {module: httpx2, version: <version>}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
             run tools/call charge: failed
             of run <process run>
               proof: step.end s1
@@ -107,7 +108,7 @@ CASES: Final = (
               s3 tool.error failed {tool: charge} raised e1 mcp.server.mcpserver.exceptions.ToolError: Unknown tool: charge
             log INFO mcp.server.mcpserver.server: Tool 'charge' failed: 'Unknown tool: charge' in s1 [log]
             p1: fault.py began, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
         """,
     ),
     Case(
@@ -124,9 +125,10 @@ CASES: Final = (
             s2 python.import completed {module: mcp}
               s3 python.import completed {module: starlette, version: <version>}
               s4 python.import completed {module: uvicorn, version: <version>}
+              s5 python.import completed {module: httpx2, version: <version>}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
             run tools/call count: failed
             of run <process run>
               proof: step.end s1
@@ -139,7 +141,7 @@ CASES: Final = (
               s3 tool.error failed {tool: count} raised e1 mcp.server.mcpserver.exceptions.ToolError: 1 validation errors for countArguments: limit: int_parsing <- cause e2 pydantic_core._pydantic_core.ValidationError
             log INFO mcp.server.mcpserver.server: Tool 'count' rejected arguments: ['limit'] in s1 [log]
             p1: fault.py began, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
         """,
     ),
     Case(
@@ -156,9 +158,10 @@ CASES: Final = (
             s2 python.import completed {module: mcp}
               s3 python.import completed {module: starlette, version: <version>}
               s4 python.import completed {module: uvicorn, version: <version>}
+              s5 python.import completed {module: httpx2, version: <version>}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
             run tools/call sleeps: failed
             of run <process run>
               proof: step.end s1
@@ -169,7 +172,7 @@ CASES: Final = (
               s2 tool.begin completed {tool: sleeps}
               s3 tool.error failed {tool: sleeps} raised e1 asyncio.exceptions.CancelledError: Cancelled via cancel scope <scope>
             p1: fault.py began, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
         """,
     ),
     Case(
@@ -186,9 +189,10 @@ CASES: Final = (
             s2 python.import completed {module: mcp}
               s3 python.import completed {module: starlette, version: <version>}
               s4 python.import completed {module: uvicorn, version: <version>}
+              s5 python.import completed {module: httpx2, version: <version>}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
             run tools/call sleeps: failed
             of run <process run>
               proof: step.end s1
@@ -199,7 +203,7 @@ CASES: Final = (
               s2 tool.begin completed {tool: sleeps}
               s3 tool.error failed {tool: sleeps} raised e1 asyncio.exceptions.CancelledError: Cancelled via cancel scope <scope>
             p1: fault.py began, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
         """,
     ),
     Case(
@@ -216,9 +220,10 @@ CASES: Final = (
             s2 python.import completed {module: mcp}
               s3 python.import completed {module: starlette, version: <version>}
               s4 python.import completed {module: uvicorn, version: <version>}
+              s5 python.import completed {module: httpx2, version: <version>}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
             run tools/call count: failed
             of run <process run>
               proof: step.end s1
@@ -232,7 +237,7 @@ CASES: Final = (
               s5 tool.error failed {tool: count} raised e1 _duckdb.CatalogException: Catalog Error: Table with name […] does not exist!
             log ERROR mcp.server.mcpserver.server: Tool 'count' raised an unexpected exception in s1 raised e2 mcp.server.mcpserver.exceptions.UnexpectedToolError: Error executing tool count <- cause e1 _duckdb.CatalogException [log]
             p1: fault.py began, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
         """,
     ),
     Case(
@@ -273,9 +278,10 @@ CASES: Final = (
             s2 python.import completed {module: mcp}
               s3 python.import completed {module: starlette, version: <version>}
               s4 python.import completed {module: uvicorn, version: <version>}
+              s5 python.import completed {module: httpx2, version: <version>}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
             run tools/call count: completed
             of run <process run>
               proof: step.end s1
@@ -286,7 +292,7 @@ CASES: Final = (
               s5 duckdb.fetch completed {method: fetchone, rows: 1} links s4
               s6 tool.finish completed {tool: count}
             p1: fault.py began, closed, gone
-            watched in p1: duckdb, fastapi, logging, mcp
+            watched in p1: duckdb, fastapi, http_client, logging, mcp
         """,
     ),
 )

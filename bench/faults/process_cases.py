@@ -312,7 +312,7 @@ for _ in range(5):
                 s6 faiss.search completed {nq: 1, k: 1, index_type: IndexFlatL2, d: 8, ntotal: 8, gpu: False, missing: 0}
                 s7 faiss.search completed {nq: 1, k: 1, index_type: IndexFlatL2, d: 8, ntotal: 8, gpu: False, missing: 0}
             """,
-            watched="faiss, logging",
+            watched="faiss, http_client, logging",
         ),
     ),
     Case(

@@ -19,7 +19,7 @@ _SEAMS: Final = {
     "codeintel_rev.io.channels:Channels.semantic": "app.semantic",
     "codeintel_rev.io.channels:Channels.bm25": "app.bm25",
     "codeintel_rev.io.channels:Channels.splade": "app.splade",
-    "codeintel_rev.io.hybrid_search:HybridSearch._rerank": "app.rerank",
+    "codeintel_rev.io.hybrid_search:_scores": "app.rerank",
     "codeintel_rev.io.vllm_client:VllmClient._once": "app.request",
 }
 _FILES: Final = {
