@@ -101,6 +101,19 @@ def test_a_witnessed_exit_decides_the_outcome_of_a_process_run(exit_, run_end, o
     assert cited in report.outcome_evidence
 
 
+def test_a_run_lasts_until_its_process_was_seen_to_exit():
+    """A shell's children come and go: the first of them that ends its part does not end the run."""
+    script = Script()
+    script.run_end()
+    early = script.report()
+    script.begin("s1")
+    script.end("s1")
+    script.exit(code=0)
+    report = script.report()
+    assert report.duration_ns > early.duration_ns
+    assert report.ended_at > early.ended_at
+
+
 @pytest.mark.parametrize(("alive", "outcome"), [(True, "in_progress"), (False, "interrupted"), (None, "unknown")])
 def test_without_an_end_the_liveness_of_the_process_decides(alive, outcome):
     """Gone means interrupted, alive means in progress, and another host's process is unknown."""

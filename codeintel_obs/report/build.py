@@ -170,8 +170,8 @@ def _name(state: Fold) -> str | None:
 
 
 def _ended(state: Fold) -> Record | None:
-    """Return the record that ended the attempt: the run's own end, else its process's exit as witnessed."""
-    entry = state.run_end or state.exit
+    """Return the record that ended the attempt: its process's exit where that was witnessed, else the run's own end."""
+    entry = state.exit or state.run_end
     return entry[1] if entry else None
 
 
