@@ -65,7 +65,8 @@ class Wiring:
         # emptied when uninstrumented: what somebody still holds of ours calls the original at once
         self.on = _OutsideOf(source) if point.outermost else [True]
         # the end of another's step is the truth even where nothing new is recorded: a collector ran, and freed it
-        self.on_now = self.on if point.kind is None or point.outermost else _Recording([True])
+        only_looks = point.kind is None and point.stands_for is None
+        self.on_now = self.on if only_looks or point.outermost else _Recording([True])
         self.classes = classes
         self.deferred = deferred
         self.special = point.kind is None or point.skip_when is not None

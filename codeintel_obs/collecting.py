@@ -50,6 +50,11 @@ def is_here() -> bool:
     return collector.thread != 0 and collector.thread == get_ident()
 
 
+def safely(function: Callable[..., T], *args: Any) -> T:
+    """Return ``function(*args)``, which may set context variables: called `apart` where that has to be."""
+    return apart(function, *args) if is_here() else function(*args)
+
+
 def apart(function: Callable[..., T], *args: Any) -> T:
     """Return ``function(*args)``, called in a copy of this context."""
     thread, collector.thread = collector.thread, 0

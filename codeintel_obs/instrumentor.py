@@ -125,6 +125,11 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
         self._places.clear()
         self._state_all("uninstrumented")
 
+    def let_go(self) -> None:
+        """Forget the library's objects, which stay wrapped: the process ends, and nobody unwraps them any more."""
+        self._undo.clear()
+        self._places.clear()
+
     # -- points -----------------------------------------------------------------------------------------------------
 
     def _wire(self) -> None:

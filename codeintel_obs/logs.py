@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from codeintel_obs import guard, recorder
 from codeintel_obs.calls import Wiring
+from codeintel_obs.collecting import safely
 from codeintel_obs.context import suppress, suppressed
 from codeintel_obs.guard import quietly
 from codeintel_obs.recorder import Recorder
@@ -38,7 +39,7 @@ def log_wrapper(wiring: Wiring, function: Any) -> Callable[..., Any]:
         waiting = None
         active = recorder.active
         if active is not None and not suppressed.get():
-            waiting = guard.call(_seen, active, wiring, Call(wiring.point.name, instance, args, kwargs))
+            waiting = safely(guard.call, _seen, active, wiring, Call(wiring.point.name, instance, args, kwargs))
         try:
             return wrapped(*args, **kwargs)
         except BaseException as exc:
@@ -47,7 +48,7 @@ def log_wrapper(wiring: Wiring, function: Any) -> Callable[..., Any]:
             raise
         finally:
             if waiting is not None:
-                guard.call(_handled, waiting)
+                safely(guard.call, _handled, waiting)
 
     code = getattr(function, "__code__", None)
     if code is not None:

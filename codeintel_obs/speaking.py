@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from codeintel_obs import guard, recorder
-from codeintel_obs.collecting import is_here
+from codeintel_obs.collecting import is_here, safely
 from codeintel_obs.context import current, leave, suppressed
 from codeintel_obs.recorder import Recorder, finish_failed
 from codeintel_obs.runs import Run
@@ -32,7 +32,7 @@ def emit_step(event: StepEvent) -> None:
     if active is not None and not suppressed.get():
         made = guard.call(active.instant, event, "app")
         if made is not None:
-            guard.each(active.listeners.step_ended, made)
+            safely(guard.each, active.listeners.step_ended, made)
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def step(kind: str, payload: Mapping[str, Any] | None = None) -> Iterator[dict[s
     """Record the block as a step of your own; what is put into the yielded dict becomes its end's payload."""
     late: dict[str, Any] = {}
     active = recorder.active
-    begun = guard.call(_begin, active, kind, payload) if active is not None and not suppressed.get() else None
+    begun = safely(guard.call, _begin, active, kind, payload) if active is not None and not suppressed.get() else None
     if active is None or begun is None:
         yield late
         return
@@ -51,11 +51,11 @@ def step(kind: str, payload: Mapping[str, Any] | None = None) -> Iterator[dict[s
     except BaseException as exc:
         leave(token, previous)
         active.spans.restore(shown)
-        guard.call(finish_failed, active, begun, exc, None)
+        safely(guard.call, finish_failed, active, begun, exc, None)
         raise
     leave(token, previous)
     active.spans.restore(shown)
-    guard.call(_end, active, begun, late)
+    safely(guard.call, _end, active, begun, late)
 
 
 def _begin(active: Recorder, kind: str, payload: Mapping[str, Any] | None) -> Step:

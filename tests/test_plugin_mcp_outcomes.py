@@ -18,6 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOP = ROOT / "tests" / "libraries" / "mcp_shop.py"
 MAKES = ("mcp", "fastmcp")
 TRANSPORTS = ("stdio", "streamable HTTP", "in memory")
+# over HTTP the watched application itself answers
+WHERE = dict.fromkeys(TRANSPORTS, "codeintel-obs report {}") | {
+    "streamable HTTP": "/observability/run/{}/report",
+}
 CELLS = {
     "ok": "ok",
     "raises": "raises",
@@ -118,7 +122,7 @@ def test_results_carry_the_ids_and_where_the_report_is(groups, make, transport):
         begin, _, _ = group.step(CELLS[call])
         meta = group.seen[call]["meta"]
         assert (meta["run_id"], meta["trace_id"]) == (begin["run_id"], begin["trace_id"])
-        assert meta["report"] == f"codeintel-obs report {begin['run_id']}"
+        assert meta["report"] == WHERE[transport].format(begin["run_id"])
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -136,7 +136,7 @@ def test_no_planted_credential_leaves_the_process(tmp_path, endpoint, level):
         shown[how] = codeintel_obs("report", "--last", "--format", how, "--data-dir", data).stdout
     shown["runs"] = codeintel_obs("runs", "--data-dir", data).stdout
     assert [name for name, content in {**written, **shown}.items() if KEY.encode() in content] == []
-    assert all(len(content) > 10 for content in shown.values())
+    assert {how: content for how, content in shown.items() if len(content) <= 10} == {}
     ledger = b"".join(written.values())
     assert b"retrieval.fuse" in ledger and b"retrieval.fuse" in shown["sent"]
     assert all((text.encode() in ledger) == (level != "none") for text in KEPT.values())

@@ -26,6 +26,15 @@ print(total)
 """
 
 
+def test_an_exporter_that_is_cut_off_leaves_nothing_of_a_library(tmp_path):
+    """An endpoint that refuses keeps its threads busy to the end; DuckDB's bindings would name what is still held."""
+    code = "import duckdb, urllib3; duckdb.connect().execute('select 1').fetchall()"
+    words = [OBS, "run", "--data-dir", str(tmp_path), "--", sys.executable, "-c", code]
+    env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=env, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of its own of 256 KiB, mounted for the test; root is needed to mount one."""

@@ -233,7 +233,7 @@ class Telling:
 PLUGINS = {
     entry.name.removeprefix("codeintel_")
     for entry in metadata.entry_points(group="opentelemetry_instrumentor")
-    if entry.name.startswith("codeintel_")
+    if entry.name.startswith("codeintel_") and entry.dist is not None and entry.dist.name == "codeintel-obs"
 }
 
 

@@ -57,7 +57,7 @@ def _start(settings: Settings) -> None:
     plugins.activate(points, settings, active)
     if settings.carriers:
         guard.call(carriers.install, finish)
-    atexit.register(finish)
+    atexit.register(_at_exit)
 
 
 def _spans(settings: Settings) -> Spans:
@@ -72,6 +72,18 @@ def _on_adopt(provider: Any) -> None:
     from codeintel_obs.launch.foreign import watch_foreign_spans
 
     guard.call(watch_foreign_spans, provider)
+
+
+def _at_exit() -> None:
+    """Finish, and hold nothing of a library any more.
+
+    A thread of an exporter that is cut off in its work keeps wrappers alive, and with them whatever they lead to;
+    nanobind tells of every function of its own that is left when the interpreter ends.
+    """
+    finish()
+    instrumentor = sys.modules.get("codeintel_obs.instrumentor")  # not there when no watched library was imported
+    for plugin in list(getattr(instrumentor, "registry", {}).values()):
+        guard.call(plugin.let_go)
 
 
 def finish() -> None:
