@@ -91,7 +91,7 @@ class Telling:
 
     def _lasted(self) -> int | None:
         by_event = {record["event"]: record["mono_ns"] for record in self.attempt.records()}
-        ended, began = by_event.get("run.end", by_event.get("process.exit")), by_event.get("run.begin")
+        ended, began = by_event.get("process.exit", by_event.get("run.end")), by_event.get("run.begin")
         return ended - began if ended is not None and began is not None else None
 
     def stop(self) -> None:
