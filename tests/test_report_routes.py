@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from processes import BIN, OBS
 from servers import running
 
 from codeintel_obs import asgi
+from codeintel_obs.launch import routes
+from codeintel_obs.launch.route_answers import problem
 from codeintel_obs.launch.routes import wanted
 
 pytestmark = pytest.mark.timeout(300)
@@ -288,6 +291,17 @@ def test_a_big_report_does_not_hold_up_the_application(tmp_path):
         asked.join()
     assert done == [200]
     assert answered > 1
+
+
+def test_no_thread_to_be_had_is_an_answer_and_no_error(monkeypatch):
+    """Where the system gives no thread more, the asker is told to come again, and nothing is raised."""
+
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    answer = asyncio.run(routes._on_a_thread(lambda: problem(500, "never made")))
+    assert (answer.status, dict(answer.headers)[b"retry-after"]) == (503, b"2")
 
 
 def test_a_pruned_run_is_gone_and_said_so(tmp_path):

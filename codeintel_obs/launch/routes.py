@@ -142,7 +142,10 @@ async def _on_a_thread(work: Callable[[], Answer]) -> Answer:
             with suppress(RuntimeError):  # the loop has closed meanwhile
                 loop.call_soon_threadsafe(deliver, made)
 
-    threading.Thread(target=run, name="codeintel-obs-report", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="codeintel-obs-report", daemon=True).start()
+    except RuntimeError:  # no thread to be had: the application's server is not to hear of it
+        return _BUSY
     return await answer
 
 
