@@ -58,11 +58,7 @@ def enter_run(begun: Any, request: RunRequest | None) -> None:
     if request is None:
         return
     wiring, active = begun.wiring, begun.active
-    run = join(request.join) if request.join else None
-    if run is None:
-        name = clean(request.name, _NAME_CAP) if active.settings.content is not Content.NONE else None
-        run = Run(request.run_id, name or wiring.kind, request.session_id)
-        run.parent_run_id = active.process_run.run_id
+    run = _asked_for(request, wiring.kind, active)
     if request.traceparent:
         run.continue_trace(request.traceparent)
     begun.run = run
@@ -71,6 +67,20 @@ def enter_run(begun: Any, request: RunRequest | None) -> None:
         begun.token = token
     else:
         active.begin_run(run)
+
+
+def _asked_for(request: RunRequest, kind: str | None, active: Any) -> Run:
+    """Return the run to join, or a new one: what its sender calls it is text, which level ``none`` keeps nothing of."""
+    tells = active.settings.content is not Content.NONE
+    run = join(request.join) if request.join else None
+    if run is None:
+        run = Run(request.run_id, request.name if tells else kind, request.session_id)
+        run.parent_run_id = active.process_run.run_id
+    elif not tells:
+        run.name = None
+    run.name = clean(run.name, _NAME_CAP) if run.name else None
+    run.tells_given = tells
+    return run
 
 
 def tell_instants(begun: Any, wiring: Any, events: Sequence[StepEvent], _step: object = None) -> None:
