@@ -15,6 +15,7 @@ import httpx
 import processes
 import pytest
 import requests
+import urllib3
 from http_server import serving
 from openai_server import serving as serving_models
 from opentelemetry import context as otel_context
@@ -123,6 +124,39 @@ def test_a_proxy_gets_nothing(server, ask):
     (step,) = told.steps
     assert (step.payload["host"], step.payload["port"]) == ("127.0.0.1", 9)
     assert len(server.requests) == 1
+    assert not OURS & set(server.headers)
+
+
+def over_a_foreign_pool(url):
+    class Tunnel(urllib3.HTTPConnectionPool):
+        """As urllib3's for SOCKS, and docker's for SSH, that call every daemon `localhost`."""
+
+    class Tunnels(urllib3.PoolManager):
+        def __init__(self):
+            super().__init__()
+            self.pool_classes_by_scheme = {"http": Tunnel}
+
+    with Tunnels() as pool:
+        return pool.request("GET", url)
+
+
+def over_a_foreign_connector(url):
+    class Tunnel(aiohttp.TCPConnector):
+        """As aiohttp-socks has one."""
+
+    async def ask():
+        async with aiohttp.ClientSession(connector=Tunnel()) as session, session.get(url) as response:
+            await response.read()
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("ask", [over_a_foreign_pool, over_a_foreign_connector])
+def test_nor_does_a_way_of_somebody_elses(server, ask):
+    """Where it leads nobody knows, whatever the host is called: the request is recorded, and nothing is added to it."""
+    with watched(propagate_hosts="127.0.0.1") as told:
+        ask(f"{server.url}/ok")
+    assert told.only("http_client.get").status is Status.COMPLETED
     assert not OURS & set(server.headers)
 
 

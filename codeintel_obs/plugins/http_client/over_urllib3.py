@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from codeintel_obs.plugins.http_client.answered import CLOSED, Tally, cut, ended, see, tallies
@@ -11,6 +11,8 @@ from codeintel_obs.plugins.http_client.carry import added
 from codeintel_obs.steps import Call, Outcome
 
 _URL, _BODY, _HEADERS = 2, 3, 4
+_POOLS: Final = "urllib3.connectionpool"
+"""Where urllib3's own pools are. Somebody else's may reach another machine by a name of this one: through SOCKS, or SSH."""
 
 
 def asked(call: Call) -> Asked:
@@ -30,7 +32,7 @@ def asked(call: Call) -> Asked:
         port=port or {"http": 80, "https": 443}.get(scheme),
         path=target.partition("?")[0].partition("#")[0],
         body=body if isinstance(body, bytes) else None,
-        proxied=pool.proxy is not None,
+        proxied=pool.proxy is not None or type(pool).__module__ != _POOLS,
     )
 
 
