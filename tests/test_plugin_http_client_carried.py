@@ -75,6 +75,32 @@ def test_what_the_application_set_stays(server, ask):
     assert given == theirs
 
 
+def two_lines_by_httpx(url, lines):
+    with client() as made:
+        made.get(url, headers=lines)
+
+
+def two_lines_by_urllib3(url, lines):
+    with urllib3.PoolManager() as pool:
+        pool.request("GET", url, headers=urllib3.HTTPHeaderDict(lines))
+
+
+def two_lines_by_aiohttp(url, lines):
+    async def ask():
+        async with aiohttp.ClientSession() as session, session.get(url, headers=lines) as response:
+            await response.read()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("ask", [two_lines_by_httpx, two_lines_by_urllib3, two_lines_by_aiohttp])
+def test_baggage_of_several_lines_stays_whole(server, ask):
+    """The lines of one header belong together: none of them is lost to ours."""
+    with watched():
+        ask(f"{server.url}/ok", [("baggage", "user=me"), ("baggage", "tenant=acme")])
+    assert server.headers["baggage"].replace(", ", ",").startswith("user=me,tenant=acme,codeintel.run=")
+
+
 @pytest.mark.parametrize(
     ("host", "port", "allowed", "carried"),
     [

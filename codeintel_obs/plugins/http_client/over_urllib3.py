@@ -44,7 +44,8 @@ def carrying(call: Call, asked: Asked) -> Call:
         return call
     headers = given.copy() if hasattr(given, "copy") else dict(given or {})
     for name, value in ours.items():
-        headers[_spelled(headers, name)] = value
+        # of what is there already only the baggage comes again, longer
+        headers[_spelled(headers, name) if name == "baggage" else name] = value
     args, kwargs = call.args, call.kwargs
     if len(args) > _HEADERS:
         args = (*args[:_HEADERS], headers, *args[_HEADERS + 1 :])
