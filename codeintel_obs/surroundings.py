@@ -9,6 +9,7 @@ from typing import Any, Final
 from codeintel_obs import exchange, failures, guard
 from codeintel_obs.context import current, enclosing, suppress, suppressed
 from codeintel_obs.guard import quietly
+from codeintel_obs.recorder import Recorder
 from codeintel_obs.redact import clean
 from codeintel_obs.runs import Run, join
 from codeintel_obs.steps import Call, Content, ErrorInfo, Outcome, Point, RunRequest, Status, Step, StepEvent
@@ -53,11 +54,7 @@ def enter_run(begun: Begun, request: RunRequest | None) -> None:
     if request is None:
         return
     wiring, active = begun.wiring, begun.active
-    run = join(request.join) if request.join else None
-    if run is None:
-        name = clean(request.name, _NAME_CAP) if active.settings.content is not Content.NONE else None
-        run = Run(request.run_id, name or wiring.kind, request.session_id)
-        run.parent_run_id = active.process_run.run_id
+    run = _asked_for(request, wiring.kind, active)
     if request.traceparent:
         run.continue_trace(request.traceparent)
     begun.run = run
@@ -66,6 +63,20 @@ def enter_run(begun: Begun, request: RunRequest | None) -> None:
         begun.token = token
     else:
         active.begin_run(run)
+
+
+def _asked_for(request: RunRequest, kind: str | None, active: Recorder) -> Run:
+    """Return the run to join, or a new one: what its sender calls it is text, which level ``none`` keeps nothing of."""
+    tells = active.settings.content is not Content.NONE
+    run = join(request.join) if request.join else None
+    if run is None:
+        run = Run(request.run_id, (request.name if tells else None) or kind, request.session_id)
+        run.parent_run_id = active.process_run.run_id
+    elif not tells:
+        run.name = None
+    run.name = clean(run.name, _NAME_CAP) if run.name else None
+    run.tells_given = tells
+    return run
 
 
 def tell_instants(begun: Begun, wiring: Wiring, events: Sequence[StepEvent], _step: object = None) -> None:
