@@ -447,7 +447,11 @@ def told_of_mcp(folder):
     steps = {each["kind"]: each for each in told["steps"]}
     stop = told["stopped_because"]
     assert (told["outcome"], told["warnings"]) == ("failed", [])
-    assert (stop["kind"], stop["error_type"], stop["message"]) == ("library.ask", "RuntimeError", "the library could not")
+    assert (stop["kind"], stop["error_type"], stop["message"]) == (
+        "library.ask",
+        "RuntimeError",
+        "the library could not",
+    )
     (there,) = stop["elsewhere"]
     assert (there["kind"], there["error_type"], there["message"]) == ("shelf.look_up", "LookupError", "no book Tides")
     assert there["evidence"] == steps["shelf.look_up"]["evidence"]
