@@ -13,7 +13,7 @@ from typing import Any, Final
 from .case import Driver, Started
 
 # what this family looks at, and not what other plugins tell of the same calls
-CHOSEN: Final = ("--plugins", "seams,bm25,faiss,duckdb,logging")
+CHOSEN: Final = ("--plugins", "seams,bm25,faiss,duckdb,http_client,logging")
 _SEAMS: Final = {
     "codeintel_rev.io.hybrid_search:HybridSearch.search": "app.search",
     "codeintel_rev.io.channels:Channels.semantic": "app.semantic",
@@ -81,7 +81,8 @@ def indexed(folder: Path) -> None:
     with serving() as (url, _):
         build_index(BuildRequest(root, remote(folder / "cache", url)))
     seams = [f'[[seams]]\ntarget = "{target}"\nkind = "{kind}"\n' for target, kind in _SEAMS.items()]
-    (folder / "codeintel_obs.toml").write_text("\n".join(seams))
+    # the servers here answer as vLLM does, which no path alone could tell a watcher
+    (folder / "codeintel_obs.toml").write_text("\n".join(['vllm_hosts = ["127.0.0.1"]', *seams]))
 
 
 def without_bm25(folder: Path) -> None:
