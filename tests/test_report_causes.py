@@ -325,6 +325,46 @@ thread.join()
 """,
         outcome="completed",
     ),
+    "nothing was watched before": Case(
+        """
+raise ValueError("x")
+""",
+        stop=(None, "ValueError", "x"),
+        trail=[("ValueError", "end", None)],
+    ),
+    "a child was the first with a record": Case(
+        """
+subprocess.run([sys.executable, "-c", 'import codeintel_obs as obs\\nwith obs.step("c.work"): pass'], check=True)
+raise ValueError("x")
+""",
+        stop=(None, "ValueError", "x"),
+        trail=[("ValueError", "end", None)],
+    ),
+    "a child was the first with a record, and failed": Case(
+        """
+subprocess.run([sys.executable, "-c", CHILD])
+with step("a.after"):
+    pass
+""",
+        outcome="completed",
+    ),
+    "a child was the first with a record, and was killed": Case(
+        """
+killed = 'import codeintel_obs as obs, os\\nwith obs.step("c.work"): os.kill(os.getpid(), 9)'
+subprocess.run([sys.executable, "-c", killed])
+with step("a.after"):
+    pass
+""",
+        outcome="completed",
+    ),
+    "a child was the first with a record, and the program fails after it": Case(
+        """
+subprocess.run([sys.executable, "-c", CHILD])
+fails("a.after", KeyError("k"))
+""",
+        stop=("a.after", "KeyError", "'k'"),
+        trail=[("KeyError", "end", "a.after")],
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from codeintel_obs.report.entries import Held, cite
 from codeintel_obs.report.fold import FAILURES, Fold
-from codeintel_obs.report.outcome import Ending, exit_status
+from codeintel_obs.report.outcome import Ending, exit_status, last_word
 from codeintel_obs.report_model import Elsewhere, Raised, StopReason
 
 if TYPE_CHECKING:
@@ -180,8 +180,9 @@ class Causes:
 def _basis(state: Fold, ending: Ending) -> Basis | None:
     if ending.outcome not in FAILURES or (state.run_end is None and state.exit is None):
         return None
-    at_end = [cite(state.run_end)] if state.run_end else []
-    error = state.run_end[1].error if state.run_end else None
+    end = last_word(state)
+    at_end = [cite(end)] if end else []
+    error = end[1].error if end else None
     if ending.step is not None and ending.step.end is not None:
         record = ending.step.end[1]
         return Basis(record.error or error, ending.step, record.detail, _unique([*ending.evidence, *at_end]))

@@ -317,7 +317,7 @@ RULES: Final = (
     ),
     Rule(
         name="exit code",
-        hint="The process chose its exit code and raised nothing: look for `sys.exit` and `os._exit`, and for what it printed last.",
+        hint="No exception is on record that ended the process: look for `sys.exit` and `os._exit`, and for what it printed last.",
         kinds=(END,), codes=range(1, 256), faults=("process.os_exit",),
     ),
     Rule(
