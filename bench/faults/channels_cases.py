@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import search
+from . import search, sentences
 from .case import Case
 from .frames import script
 
@@ -104,12 +104,61 @@ CASES: Final = (
             """,
         ),
     ),
-    Case(
-        name="channels.splade_worker_killed",
+    sentences.case(
+        name="splade_model_missing",
+        says="The SPLADE model is not on this machine, and nothing may be downloaded.",
+        program=sentences.NO_MODEL,
+        expect=script(
+            """
+                s1 splade.load failed {model: no/such-model, model_class: SparseEncoder} raised e1 OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files.\\nCheck your internet connection or see how to run the library in offline mode at 'https://huggingface.co/docs/transformers/installation#offline-mode'. <- cause e2 huggingface_hub.errors.LocalEntryNotFoundError
+            """,
+            watched="rerank, splade, no others chosen",
+            code=1,
+            stop="""
+                stopped by s1 splade.load failed: OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files.\\nCheck your internet connection or see how to run the library in offline mode at 'https://huggingface.co/docs/transformers/installation#offline-mode'.
+                  proof: run.end, process.exit, step.end s1
+                  trail end: e1 OSError in s1 [step.end s1]
+                  trail cause: e2 huggingface_hub.errors.LocalEntryNotFoundError in no step [none]
+            """,
+        ),
+    ),
+    sentences.case(
+        name="splade_worker_killed",
         says="The worker that encodes for SPLADE is killed.",
-        script="",
-        cannot=lambda: "codeintel_rev encodes for SPLADE in its own process: there is no worker that could be killed",
-        expect="it is not run",
+        program=sentences.WORKER,
+        model="ForMaskedLM",
+        expect="""
+            run fault.py: failed
+              proof: process.exit
+              exit: code 1 [process.exit]
+            stopped by no step failed: concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly while the future was running or pending.
+              proof: writer.end, process.exit
+              trail end: e1 concurrent.futures.process.BrokenProcessPool in no step [none]
+            s1 splade.load completed {model: tiny-canary-model, model_class: SparseEncoder}
+            s2 splade.encode in_flight {count: 500000, method: encode, batch_size: 8, model: tiny-canary-model, model_class: SparseEncoder}
+            p1: python -c began, did not close, gone
+            p2: fault.py joined, closed, gone
+            p3: fault.py joined, closed, gone
+            watched in p1: rerank, splade, no others chosen
+            watched in p2: no others chosen
+        """,
+    ),
+    sentences.case(
+        name="cross_encoder_raises",
+        says="The reranker raises; the answer is given in the order that it had.",
+        program=sentences.UNRANKED,
+        model="ForSequenceClassification",
+        exits=0,
+        expect=script(
+            """
+                s1 rerank.load completed {model: tiny-canary-model, model_class: CrossEncoder}
+                s2 rerank.score failed {docs: 3, method: predict, model: tiny-canary-model, model_class: CrossEncoder} raised e1 ValueError: Unsupported input type: NoneType. Expected one of: str, dict, PIL.Image.Image, np.ndarray, torch.Tensor
+            """,
+            watched="rerank, splade, no others chosen",
+            more="""
+                handled: s2
+            """,
+        ),
     ),
     case(
         name="all_empty",

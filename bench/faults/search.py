@@ -60,7 +60,7 @@ def program(call: str) -> str:
     return f"{_PROGRAM}{call}\n"
 
 
-def _tests() -> None:
+def import_tests() -> None:
     """Let the servers and corpora of the tests be imported: they are real ones, on real sockets."""
     path = str(Path(__file__).resolve().parents[2] / "tests")
     if path not in sys.path:
@@ -69,7 +69,7 @@ def _tests() -> None:
 
 def indexed(folder: Path) -> None:
     """Make a repository and its index, with vectors of a server that is gone afterwards; declare the seams."""
-    _tests()
+    import_tests()
     from openai_server import serving
     from rev_corpus import commit, remote
 
@@ -102,7 +102,7 @@ def served(misbehave: Callable[[Any], None] = lambda _: None) -> Driver:
     """Return a driver that launches beside a server which ``misbehave`` has told how to answer."""
 
     def drive(started: Started) -> int:
-        _tests()
+        import_tests()
         from openai_server import serving
 
         with serving() as (url, behaviour):
