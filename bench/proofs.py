@@ -41,6 +41,7 @@ PROOFS: dict[str, tuple[Once, int]] = {
     "ledger-sweep": (ledger_sweep.sweep, 3 * ledger_sweep.WRITES),
     "ledger-flips": (ledger_damage.flips, 20_000 // ledger_damage.FLIPS),
     "ledger-edits": (ledger_damage.edits, 1000 // ledger_damage.EDITS),
+    "ledger-forgeries": (ledger_damage.forgeries, 1000 // ledger_damage.FORGED),
     "ledger-fuzz": (ledger_damage.fuzz, 2000),
     "ledger-power": (ledger_power.power, 1000),
 }

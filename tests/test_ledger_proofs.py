@@ -35,9 +35,11 @@ def test_a_kill_before_any_write_loses_nothing_acknowledged(tmp_path):
     assert [ledger_sweep.sweep(seed, tmp_path) for seed in chosen] == [[]] * len(chosen)
 
 
-@pytest.mark.parametrize("damage", [ledger_damage.flips, ledger_damage.edits, ledger_damage.fuzz])
+@pytest.mark.parametrize(
+    "damage", [ledger_damage.flips, ledger_damage.edits, ledger_damage.forgeries, ledger_damage.fuzz]
+)
 def test_damage_is_told(tmp_path, damage):
-    """Every flipped bit, every line removed, doubled or swapped, and whatever else, is told; nothing is made up."""
+    """Every flipped bit, every line removed, doubled, swapped or forged, and whatever else, is told; nothing is made up."""
     assert [damage(seed, tmp_path) for seed in seeds(TURNS)] == [[]] * TURNS
 
 
