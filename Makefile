@@ -72,7 +72,7 @@ bench: $(VENV)-bench/.created $(VENV)/.dev ## The tables of ratios, with peers b
 	$(VENV)-bench/bin/python bench/reading.py
 	$(VENV)-bench/bin/python bench/plugins.py --keep
 	$(BIN)/python tests/in_torch.py
-	$(VENV)-torch/bin/python bench/plugins.py --keep --only embeddings splade rerank
+	.venv-torch/bin/python bench/plugins.py --keep --only embeddings splade rerank
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver $(VENV)-torch .venv-vllm .demo .codeintel .codeintel-rev
