@@ -80,17 +80,21 @@ class AttemptFiles(msgspec.Struct):
             yield from writer.segments
 
 
+def batches(attempt: AttemptFiles) -> Iterator[tuple[str, list[Record]]]:
+    """Yield the records of an attempt, file after file, many of one file at a time with its place."""
+    for file in attempt.files():
+        for found in read_stretches(file.path):
+            if not isinstance(found, Line):
+                yield file.place, found.records
+            elif found.record is not None:
+                yield file.place, [found.record]
+
+
 def entries(attempt: AttemptFiles) -> Iterator[tuple[str, Record]]:
     """Yield the records of an attempt with their places, file after file."""
-    for file in attempt.files():
-        place = file.place
-        for found in read_stretches(file.path):
-            if isinstance(found, Line):
-                if found.record is not None:
-                    yield place, found.record
-            else:
-                for record in found.records:
-                    yield place, record
+    for place, records in batches(attempt):
+        for record in records:
+            yield place, record
 
 
 def find_attempts(data_dirs: Iterable[str], run: str) -> list[AttemptFiles]:

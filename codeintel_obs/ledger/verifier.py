@@ -71,7 +71,7 @@ class Integrity(msgspec.Struct):
 def verify(attempt: AttemptFiles) -> Integrity:
     """Read every file of ``attempt`` and return what was found."""
     verifier = Verifier(attempt)
-    for _ in verifier.entries():
+    for _ in verifier.batches():
         pass
     return verifier.integrity
 
@@ -122,8 +122,8 @@ class Verifier:
         self._unknown = False
         self._damaged = False
 
-    def entries(self) -> Iterator[tuple[str, Record]]:
-        """Yield every record with its place; ``integrity`` is whole when this is exhausted."""
+    def batches(self) -> Iterator[tuple[str, list[Record]]]:
+        """Yield all records, many of one file at a time with its place; ``integrity`` is whole when this is exhausted."""
         begun = False
         for writer in self.attempt.writers:
             # Asked before the files are read: of one who is gone, all that there will ever be is read then.
@@ -133,8 +133,7 @@ class Verifier:
             for file, following in zip(writer.segments, [*writer.segments[1:], None], strict=True):
                 seen.append(_Seen(file, _chain_of(file, following, seen)))
                 for records in self._file(seen[-1]):
-                    for record in records:
-                        yield file.place, record
+                    yield file.place, records
             begun = begun or any(each.first is not None and each.first.event == "run.begin" for each in seen)
             self._segments(seen)
             self._writer(seen, alive, clean=counts == self._counts.total())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, entries, find_attempts, list_runs
+from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, batches, find_attempts, list_runs
 from codeintel_obs.ledger.chain import BROKEN
 from codeintel_obs.ledger.manifest import is_alive, locate, read_manifest
 from codeintel_obs.ledger.order import OUT_OF_ORDER
@@ -20,7 +20,7 @@ from codeintel_obs.report.hints import hinted
 from codeintel_obs.report_model import Told
 
 if TYPE_CHECKING:
-    from codeintel_obs.report.entries import Entry
+    from codeintel_obs.report.entries import Batch, Entry
     from codeintel_obs.report_model import RunReport
 
 _ACTIVATION: Final = b'"event":"activation"'
@@ -80,9 +80,12 @@ class Moment:
     last: Mapping[str, int]
     alive: Mapping[str, bool | None]
 
-    def had(self, entry: Entry) -> bool:
-        """Whether ``entry`` was there."""
-        return entry[1].n <= self.last.get(entry[0], 0)
+    def cut(self, found: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield of ``found`` what was there."""
+        for place, records in found:
+            held = [record for record in records if record.n <= self.last.get(place, 0)]
+            if held:
+                yield place, held
 
 
 def report_of(attempt: Attempt, keep: int = KEPT_STEPS, at: Moment | None = None) -> RunReport:
@@ -90,12 +93,12 @@ def report_of(attempt: Attempt, keep: int = KEPT_STEPS, at: Moment | None = None
     # Liveness first: of a process that is gone before its files are read, everything it ever wrote is read.
     alive, manifests = processes_of(attempt)
     verifier = Verifier(attempt.files)
-    passes = iter((verifier.entries(),))
+    passes = iter((verifier.batches(),))
 
-    def source() -> Iterable[Entry]:
+    def source() -> Iterable[Batch]:
         """Give the records: the first time under verification."""
-        found = next(passes, None) or entries(attempt.files)
-        return filter(at.had, found) if at is not None else found
+        found = next(passes, None) or batches(attempt.files)
+        return at.cut(found) if at is not None else found
 
     around = Surroundings(
         run_id=attempt.run_id,
