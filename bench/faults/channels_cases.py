@@ -37,11 +37,11 @@ CASES: Final = (
                     s5 app.request completed {}
                     s6 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
                     s7 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
-                  s8 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s12
-                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s11
+                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s14 python.import completed {module: bm25s, version: <version>}
                 s15 python.import completed {module: duckdb, version: <version>}
@@ -84,11 +84,11 @@ CASES: Final = (
                     s7 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
                     s8 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
                   s9 app.splade failed {} raised e1 codeintel_rev.errors.ModelUnavailableError: this index was made without SPLADE. Mend: codeintel-rev index REPO builds a new index
-                  s10 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s11 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s12 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s13 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s14
-                  s14 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s13
+                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s15 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s16 python.import completed {module: bm25s, version: <version>}
                 s17 python.import completed {module: duckdb, version: <version>}
@@ -166,11 +166,11 @@ CASES: Final = (
                     s8 app.request completed {}
                     s9 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
                     s10 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
-                  s11 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s13 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s14 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s15
-                  s15 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s11 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s12 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s13 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s14
+                  s14 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s15 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s16 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s17 python.import completed {module: bm25s, version: <version>}
                 s18 python.import completed {module: duckdb, version: <version>}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +11,7 @@ import duckdb
 from codeintel_rev.retrieval.exact import Named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -80,6 +81,7 @@ class DuckDBCatalog:
     def __init__(self, folder: Path) -> None:
         """duckdb.Error for a file that is missing or is no database."""
         self._connection = duckdb.connect(str(folder / FILE), read_only=True)
+        self._idle: list[duckdb.DuckDBPyConnection] = []  # as many as have asked at the same time
         self._dates: NDArray[np.int64] | None = None  # two threads may both read them, and read the same
 
     def __enter__(self) -> Self:
@@ -89,6 +91,9 @@ class DuckDBCatalog:
         self.close()
 
     def close(self) -> None:
+        """For when nobody asks any more."""
+        for cursor in self._idle:
+            cursor.close()
         self._connection.close()
 
     def rows(self, docs: Iterable[int]) -> dict[int, Row]:
@@ -106,7 +111,7 @@ class DuckDBCatalog:
     def _all_dates(self) -> NDArray[np.int64]:
         # of every document at the first question: 8 bytes each, 7 ms for 60,000, where each question took 2
         if self._dates is None:
-            with self._connection.cursor() as cursor:
+            with self._cursor() as cursor:
                 self._dates = cursor.execute(_ALL_DATES, [_UNDATED]).fetchnumpy()["committed"]
         return self._dates
 
@@ -123,7 +128,18 @@ class DuckDBCatalog:
         return [Named(*values) for values in self._ask(_BY_TEXT, [expression, limit])]
 
     def _ask(self, query: str, parameters: list[object]) -> list[tuple[Any, ...]]:
-        # a connection is used by one thread at a time; a cursor of it is a connection to the same database
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             found: list[tuple[Any, ...]] = cursor.execute(query, parameters).fetchall()
             return found
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection is used by one thread at a time; a cursor of it is a connection to the same database."""
+        try:
+            cursor = self._idle.pop()
+        except IndexError:
+            cursor = self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            self._idle.append(cursor)
