@@ -55,8 +55,7 @@ class Words(NamedTuple):  # imports what encodes records when it does: a supervi
         run = self.run
         payload = {
             "name": run.name,
-            "raw_run_id": run.raw_run_id,
-            "raw_session_id": run.raw_session_id,
+            **run.given(),
             "parent_run_id": run.parent_run_id,
             **self._facts(writer_id()),
         }

@@ -99,8 +99,7 @@ class _Exit(NamedTuple):
         run = self.run
         payload = {
             "name": run.name,
-            "raw_run_id": run.raw_run_id,
-            "raw_session_id": run.raw_session_id,
+            **run.given(),
             "parent_run_id": run.parent_run_id,
         }
         words = {"trace_id": run.trace_id, "parent_span_id": run.parent_span_id}
