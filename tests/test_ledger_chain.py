@@ -378,6 +378,25 @@ def test_the_old_root_of_a_redacted_file_is_told_as_that(work, capsys):
     assert "says that it was redacted since" in capsys.readouterr().out
 
 
+def test_every_file_that_was_made_anew_is_named(work, capsys):
+    """Of many files each has its hashes and roots on record: what would not fit into one record is told in several."""
+    from ledger_workload import read
+
+    run = leaking(work)
+    for _ in range(40):
+        joined = work.run(carrier={"run": "leak", "attempt": run.attempt, "day": run.day})
+        work.steps(joined, 1, note=f"password={SECRET}")
+        work.finish(joined)
+    files = redact(work, capsys)
+    begun = [each.payload for each in read(work.data_dir, "leak") if each.event == "redact"]
+    named = [each for payload in begun[:-1] for each in payload["files"]]
+    assert (len(named), [each["phase"] for each in begun[-2:]]) == (42, ["begun", "done"])
+    assert {(each["root_before"], each["root_after"]) for each in named} == {
+        (each["root_before"], each["root_after"]) for each in files
+    }
+    assert verified(work, "leak").problems == []
+
+
 def test_redacting_heals_no_chain(work, capsys):
     """A chain that was broken before is broken at the same place afterwards."""
     run = leaking(work)
