@@ -20,8 +20,8 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
-from codeintel_obs.ledger.attempts import entries, find_attempts
-from codeintel_obs.ledger.verifier import verify
+from codeintel_obs.ledger.attempts import find_attempts
+from codeintel_obs.ledger.verifier import Verifier
 from codeintel_obs.recorder import Listeners
 from codeintel_obs.report.attempts import Attempt, report_of
 from codeintel_obs.runs import reseed
@@ -41,7 +41,7 @@ def kills(seed: int, folder: Path) -> list[str]:
     for turn in range(KILLS):
         policy, chain = chance.choice(("none", "group", "step")), chance.random() < 0.5
         data_dir = folder / f"data-{seed}-{turn}"
-        said = killed(data_dir, policy, chain=chain, after_s=chance.uniform(0.0, 0.04), begun=chance.random() < 0.9)
+        said = killed(data_dir, policy, chain=chain, after_s=chance.uniform(0.0, 0.025), begun=chance.random() < 0.9)
         wrong += [f"kill {turn}, {policy}, chain {chain}: {each}" for each in compared(said, data_dir)]
         if not wrong:
             shutil.rmtree(data_dir, ignore_errors=True)
@@ -111,8 +111,9 @@ def compared(said: list[str], data_dir: Path) -> list[str]:
     if len(attempts) != 1:
         return [f"{len(said)} acknowledged, and {len(attempts)} attempts"] if said or attempts else []
     (attempt,) = attempts
+    verifier = Verifier(attempt)
     acknowledged, happened, flying = _by_thread(said), defaultdict(list), {}
-    for _, record in entries(attempt):
+    for _, record in verifier.entries():
         if record.event == "step.begin":
             flying[record.span_id] = key = (str(record.payload["worker"]), record.payload["number"])
             happened[key[0]].append(f"b {key[1]}")
@@ -129,7 +130,7 @@ def compared(said: list[str], data_dir: Path) -> list[str]:
     report = report_of(Attempt(attempt, 1, 1))
     if sorted(report.in_flight) != sorted(flying) or report.outcome != "interrupted":
         wrong.append(f"{report.outcome}, {len(report.in_flight)} in flight in the report, {len(flying)} on record")
-    integrity = verify(attempt)
+    integrity = verifier.integrity
     if integrity.complete is not True or {problem.kind for problem in integrity.problems} - {"torn tail"}:
         wrong.append(f"not whole: {integrity.problems}")
     return wrong

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import kill_oracle
 import ledger_damage
@@ -92,10 +93,14 @@ def _prove(name: str, options: argparse.Namespace) -> int:
     return len(state["failures"])
 
 
-def _save(path: Path, state: dict[str, object]) -> None:
+def _save(path: Path, state: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS)
+    commits = state.setdefault(
+        "commits", [state["commit"]] if "commit" in state else []
+    )  # those it was run at, in order
     state["commit"], state["python"] = git.stdout.strip(), sys.version.split()[0]
+    commits += [state["commit"]] if state["commit"] not in commits else []
     path.write_text(json.dumps(state, indent=1) + "\n")
 
 

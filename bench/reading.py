@@ -100,10 +100,12 @@ READERS: dict[str, tuple[Callable[[str], int], str, str]] = {
 }
 
 
-def write(folder: str, records: int) -> str:
+def write(folder: str, records: int, *, chain: bool = False) -> str:
     """Record ``records`` begins and ends with the real recorder and sinks; return the file's path."""
     from hot_path import Null, library, recorder
 
+    if chain:
+        Path(folder, "codeintel_obs.toml").write_text("chain = true\n")
     with contextlib.redirect_stderr(io.StringIO()), recorder(folder, Null()):
         for _ in range(records // 2):
             library.search(None, 10)
@@ -137,6 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--chain", action="store_true", help="read a chained ledger")
     parser.add_argument("--reader", nargs=2, metavar=("NAME", "FILE"), help="read FILE once; what a child does")
     options = parser.parse_args()
     if options.reader:
@@ -144,7 +147,7 @@ def main() -> None:
         return
     present = [name for name, (_, _, module) in READERS.items() if find_spec(module)]
     with tempfile.TemporaryDirectory() as folder:
-        path = write(folder, options.records)
+        path = write(folder, options.records, chain=options.chain)
         size = Path(path).stat().st_size / 2**20
         seen = {name: [measured(name, path) for _ in range(options.rounds)] for name in present}
     _print(seen, f"Reading {options.records:,} records, {size:.0f} MiB (least CPU of {options.rounds} rounds)")

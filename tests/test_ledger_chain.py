@@ -16,8 +16,10 @@ from ledger_damage import forged
 
 from codeintel_obs import guard
 from codeintel_obs.cli import main
-from codeintel_obs.ledger.chain import anchor
+from codeintel_obs.ledger.attempts import find_attempts
+from codeintel_obs.ledger.chain import anchor, sealed
 from codeintel_obs.ledger.supervise import write_process_exit
+from codeintel_obs.ledger.verifier import verify
 from codeintel_obs.recorder import Listeners
 from codeintel_obs.report.attempts import Attempt, report_of
 from codeintel_obs.runs import Run, join
@@ -221,8 +223,6 @@ def test_a_report_of_a_broken_chain_is_not_complete(work, capsys):
     """The report says that it is not complete, and warns with the place; ``verify`` exits with 4."""
     path = job(work)
     forge(path, lambda lines: lines[:4] + lines[5:])
-    from codeintel_obs.ledger.attempts import find_attempts
-
     (attempt,) = find_attempts([work.data_dir], "job")
     report = report_of(Attempt(attempt, 1, 1))
     assert report.integrity.complete is False
@@ -247,8 +247,6 @@ def test_a_doctored_end_is_told_by_the_root(work, capsys):
 
 def test_a_chain_made_anew_is_told_by_the_root(work):
     """A forger who makes the whole chain anew has a sound file, and another root."""
-    from codeintel_obs.ledger.chain import sealed
-
     path = job(work)
     lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
     for line in lines:
@@ -302,8 +300,6 @@ def test_lines_behind_the_last_that_was_counted_are_told(work):
     """Nothing can be added to a segment that another goes on from."""
     first, second = two_segments(work)
     lines = first.read_bytes().splitlines(keepends=True)
-    from codeintel_obs.ledger.chain import sealed
-
     plain = lines[3].partition(b',"prev"')[0] + lines[3][-19:]
     more, _ = sealed(forged([plain] * 7).splitlines(keepends=True)[-1], hashlib.sha256(lines[-1][:-1]).hexdigest())
     first.chmod(0o640)
@@ -329,6 +325,15 @@ def test_roots_are_hashes_of_one_run(work, capsys):
             main(["verify", "--data-dir", work.data_dir, *words])
         assert left.value.code == 2
     assert "--root" in capsys.readouterr().err
+
+
+def test_the_golden_chain_holds_for_ever():
+    """A chained ledger of version 0.1.0, segments and a joiner, has the roots that it had then."""
+    golden = Path(__file__).parent / "golden" / "ledger-v1-chained"
+    (attempt,) = find_attempts([str(golden)], "golden")
+    found = verify(attempt)
+    assert (found.complete, found.problems) == (True, [])
+    assert {"roots": found.roots} == json.loads((golden / "expected.json").read_text())
 
 
 # -- redaction -----------------------------------------------------------------------------------------------------------
@@ -376,6 +381,25 @@ def test_the_old_root_of_a_redacted_file_is_told_as_that(work, capsys):
     words = ["verify", "leak", "--data-dir", work.data_dir, "--root", work.roots[0].sha256]
     assert main(words) == 4
     assert "says that it was redacted since" in capsys.readouterr().out
+
+
+def test_every_file_that_was_made_anew_is_named(work, capsys):
+    """Of many files each has its hashes and roots on record: what would not fit into one record is told in several."""
+    from ledger_workload import read
+
+    run = leaking(work)
+    for _ in range(40):
+        joined = work.run(carrier={"run": "leak", "attempt": run.attempt, "day": run.day})
+        work.steps(joined, 1, note=f"password={SECRET}")
+        work.finish(joined)
+    files = redact(work, capsys)
+    begun = [each.payload for each in read(work.data_dir, "leak") if each.event == "redact"]
+    named = [each for payload in begun[:-1] for each in payload["files"]]
+    assert (len(named), [each["phase"] for each in begun[-2:]]) == (42, ["begun", "done"])
+    assert {(each["root_before"], each["root_after"]) for each in named} == {
+        (each["root_before"], each["root_after"]) for each in files
+    }
+    assert verified(work, "leak").problems == []
 
 
 def test_redacting_heals_no_chain(work, capsys):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.cli.finding import add_run, attempt_of, attempts_of, data_dirs, report_in
 from codeintel_obs.cli.output import write, write_json
 from codeintel_obs.cli.parsing import add_data_dir, add_json, parser
+from codeintel_obs.cli.roots import compared, line_of, sha256_of
 
 if TYPE_CHECKING:
     from codeintel_obs.report.attempts import Attempt
@@ -38,47 +38,13 @@ def main(words: list[str]) -> int:
         return _report(options)
     attempts = _attempts(options)
     rows = [_row(attempt) for attempt in attempts]
-    roots = [_root(root, rows, attempts) for root in options.root]
+    roots = [compared(root, rows, attempts) for root in options.root]
     if options.json:
         write_json({"attempts": rows, **({"roots": roots} if roots else {})})
     else:
-        said = "".join(map(_line, rows)) + "".join(map(_root_line, roots)) + _summary(rows, options)
+        said = "".join(map(_line, rows)) + "".join(map(line_of, roots)) + _summary(rows, options)
         write(said if rows else _nothing(options))
     return _DAMAGED if any(row["damaged"] for row in rows) or not all(each["file"] for each in roots) else 0
-
-
-def _root(root: str, rows: list[dict[str, Any]], attempts: list[Attempt]) -> dict[str, Any]:
-    """Return which file ends in ``root``; of one that none does, where a redaction says that it was before."""
-    file = next((file for row in rows for file, found in row["roots"].items() if found == root), None)
-    return {"root": root, "file": file, "redacted": _redacted(root, attempts) if file is None else None}
-
-
-def _redacted(root: str, attempts: list[Attempt]) -> str | None:
-    from codeintel_obs.ledger.attempts import entries
-    from codeintel_obs.ledger.rewriting import EVENT
-
-    for attempt in attempts:
-        for place, record in entries(attempt.files):
-            files = (record.payload or {}).get("files") if record.event == EVENT else None
-            listed = files if isinstance(files, list) else ()
-            if any(isinstance(each, dict) and each.get("root_before") == root for each in listed):
-                return f"{place}:{record.n}"
-    return None
-
-
-def _root_line(told: dict[str, Any]) -> str:
-    from codeintel_obs.report.words import plain
-
-    if told["file"]:
-        return f"ROOT      {told['root']}  ends {plain(told['file'])}\n"
-    why = f"; {plain(told['redacted'])} says that it was redacted since" if told["redacted"] else ""
-    return f"NO FILE   {told['root']}  is the root of none of its files{why}\n"
-
-
-def _hash(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", text.lower()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256: 64 digits of 0-9 and a-f are expected")
-    return text.lower()
 
 
 def _summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
@@ -97,7 +63,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
     add_run(made, "--all", "every run of the data directories")
     made.add_argument("--report", metavar="FILE", help="prove a report in JSON again")
     root = "a root that was kept elsewhere, as 64 hex digits, must be one of its files'; may be given again"
-    made.add_argument("--root", metavar="HEX", type=_hash, action="append", default=[], help=root)
+    made.add_argument("--root", metavar="HEX", type=sha256_of, action="append", default=[], help=root)
     add_json(made)
     add_data_dir(made)
     options = made.parse_args(words)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BROKEN: Final = "chain broken"
 LINK: Final = len(',"prev":""') + 64
 """Bytes of a record's ``prev``, which stands right before its checksum."""
+_prev: Final = attrgetter("prev")
 _DOMAIN: Final = "codeintel-obs ledger chain 1"
 
 
@@ -103,16 +105,19 @@ class Chain:
 
     def broken(self, lines: list[bytes], records: list[Record]) -> Iterator[int]:
         """Take the next lines of the file, and yield the numbers of those that do not follow the one before."""
+        named = list(map(_prev, records))
         if self.is_there is None:
-            self.is_there = records[0].prev is not None
+            self.is_there = named[0] is not None
         if not self.is_there:
-            yield from (record.n for record in records if record.prev is not None)
+            if any(named):
+                yield from (record.n for record in records if record.prev is not None)
             return
-        head = self.head
-        for line, record in zip(lines, records, strict=True):
-            if record.prev != head and (head is not None or record.prev is None):
-                yield record.n
-            head = digest(line)
-            if record.n == self.counted:
-                self.left_at = head
-        self.head = head
+        hashes = [sha256(line).hexdigest() for line in lines]
+        before = [self.head, *hashes[:-1]]
+        self.head = hashes[-1]
+        if self.counted is not None:
+            at = zip(records, hashes, strict=True)
+            self.left_at = next((each for record, each in at if record.n == self.counted), self.left_at)
+        if named != before:
+            links = zip(records, before, strict=True)
+            yield from (each.n for each, is_now in links if each.prev != is_now and not (is_now is None and each.prev))

@@ -33,6 +33,7 @@ _TEXTS: Final = ("detail", "payload", "error", "thread")
 _HARMLESS: Final = (int, float, bool, type(None))
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST: Final = 1_048_576
+_IN_ONE: Final = 16  # files, with their hashes, that one record has room for
 
 
 class Rewritten(NamedTuple):
@@ -142,10 +143,12 @@ def _replace(folder: int, attempt: AttemptFiles, ready: list[Rewritten]) -> None
     writer = os.urandom(4).hex()
     about = [known({name: getattr(each, name) for name in Rewritten._fields[:-1]}) for each in ready]
     begin = own("writer.begin", ids, known({"writer": writer, "pid": os.getpid(), "host": os.uname().nodename}))
-    content = line(1, begin) + line(2, own(EVENT, ids, {"phase": "begun", "files": about}))
+    parts = [about[at : at + _IN_ONE] for at in range(0, len(about), _IN_ONE)]
+    first = [begin, *(own(EVENT, ids, {"phase": "begun", "files": part}) for part in parts)]
+    count = len(first) + 2
     name = filename(f"{attempt.run_id}~{attempt.attempt}~{writer}")
     head = anchor(name, attempt.attempt) if any(each.root_after for each in ready) else None
-    content, head = _linked(content, head)
+    content, head = _linked(_numbered(first, 1), head)
     fd = claim(folder, name, content)
     if fd is None:
         raise FileExistsError(f"{writer} is taken")
@@ -154,12 +157,16 @@ def _replace(folder: int, attempt: AttemptFiles, ready: list[Rewritten]) -> None
         for each in ready:
             os.rename(each.hidden, each.file, src_dir_fd=folder, dst_dir_fd=folder)
         os.fsync(folder)
-        done = line(3, own(EVENT, ids, {"phase": "done", "files": len(ready)}))
-        os.write(fd, _linked(done + line(4, own("writer.end", ids, {"records": 4})), head)[0])
+        last = [own(EVENT, ids, {"phase": "done", "files": len(ready)}), own("writer.end", ids, {"records": count})]
+        os.write(fd, _linked(_numbered(last, count - 1), head)[0])
         os.fchmod(fd, 0o440)
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _numbered(tails: list[bytes], first: int) -> bytes:
+    return b"".join(line(n, tail) for n, tail in enumerate(tails, first))
 
 
 def _linked(content: bytes, head: str | None) -> tuple[bytes, str | None]:
