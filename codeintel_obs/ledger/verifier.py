@@ -12,6 +12,7 @@ import msgspec
 
 from codeintel_obs.ledger.attempts import AttemptFiles, File, WriterFiles
 from codeintel_obs.ledger.manifest import is_alive, locate
+from codeintel_obs.ledger.opening import mode_of
 from codeintel_obs.ledger.order import DUPLICATE, GAP
 from codeintel_obs.ledger.reader import BAD_CRC, TORN, UNPARSABLE, Line, Stretch, read_stretches
 from codeintel_obs.report_model import IntegrityFacts
@@ -149,7 +150,7 @@ class Verifier:
     def _file(self, seen: _Seen) -> Iterator[list[Record]]:
         self.integrity.files += 1
         # Before it is read: a file that is closed now may have been open when its last line was looked for.
-        seen.mode = _mode(seen.file.path)
+        seen.mode = mode_of(seen.file.path)
         for found in read_stretches(seen.file.path):
             if isinstance(found, Stretch):
                 records = found.records
@@ -252,10 +253,3 @@ class Verifier:
             found.complete = False
         elif self._unknown:
             found.complete = None
-
-
-def _mode(path: str) -> int:
-    try:
-        return stat.S_IMODE(os.lstat(path).st_mode)
-    except OSError:
-        return 0
