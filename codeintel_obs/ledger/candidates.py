@@ -11,6 +11,7 @@ import msgspec
 
 from codeintel_obs.ledger.attempts import AttemptFiles, list_runs
 from codeintel_obs.ledger.manifest import is_alive, locate
+from codeintel_obs.ledger.packs import Packed
 
 _FAILED: Final = frozenset({"failed", "timed_out", "interrupted"})
 
@@ -23,6 +24,18 @@ class Candidate(msgspec.Struct):
     written: float
     is_open: bool
     has_failed: bool
+
+    @property
+    def packs(self) -> frozenset[str]:
+        """The packs that it lies in, by the paths of their lists."""
+        return frozenset(held.pack.list_path for held in self.packed())
+
+    def packed(self) -> Iterator[Packed]:
+        """Yield its files as they lie in packs."""
+        for file in self.attempt.files():
+            held = file.packed or file.twin
+            if held is not None:
+                yield held
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -43,13 +56,22 @@ def light(found: Iterable[Candidate]) -> Iterator[Candidate]:
     for each in found:
         for file in each.attempt.files():
             file.first = None
+            file.packed, file.twin = _light(file.packed), _light(file.twin)
         yield each
+
+
+def _light(held: Packed | None) -> Packed | None:
+    return held and held._replace(file=msgspec.structs.replace(held.file, first="", last=""))
 
 
 def candidate(attempt: AttemptFiles) -> Candidate:
     """Return what pruning has to know of ``attempt``."""
     size, written, writable = 0, 0.0, False
     for file in attempt.files():
+        if file.packed is not None:
+            size += file.packed.pack.share(file.packed.file)
+            written = max(written, file.packed.file.mtime_ns / 1e9)
+            continue
         with suppress(OSError):
             found = os.lstat(file.path)
             size += found.st_blocks * 512

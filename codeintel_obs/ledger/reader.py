@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from codeintel_obs.ledger.checks import is_whole, sums
+from codeintel_obs.ledger.opening import opened
 from codeintel_obs.ledger.order import Order
 from codeintel_obs.steps import SCHEMA_VERSION, Record
 
 BLOCK: Final = 65_536  # stays in a processor's own cache between the checksum and the decode
 END: Final = 262_144  # of a file's begin or end, where one record is looked for: several of the longest
 LONGEST: Final = 1_048_576
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 BAD_CRC: Final = "bad crc"
 TORN: Final = "torn tail"
@@ -81,7 +81,7 @@ def read_file(path: str) -> Iterator[Line]:
 def read_stretches(path: str) -> Iterator[Stretch | Line]:
     """Yield the same as `read_file`, but sound lines in a row together: for who reads a million of them."""
     try:
-        fd = os.open(path, _READ)
+        fd = opened(path)
     except OSError as exc:
         yield Line(0, 0, None, f"{UNREADABLE}: {errno.errorcode.get(exc.errno or 0, 'OSError')}")
         return
@@ -100,7 +100,7 @@ def read_marked(path: str, mark: bytes) -> Iterator[Record]:
     Of a large file hardly a line is decoded. Who looks for what was written before a time may stop at a block after it.
     """
     try:
-        fd = os.open(path, _READ)
+        fd = opened(path)
     except OSError:
         return
     try:
@@ -226,6 +226,12 @@ def _version(raw: bytes) -> _Version | None:
         return None
 
 
+def record_of(raw: str) -> Record | None:
+    """Return the record of a whole line, None when it is none."""
+    line = raw.encode("utf-8", "surrogatepass")
+    return _decoded(line) if is_whole(line) else None
+
+
 def last_record(path: str) -> Record | None:
     """Return the last whole record of ``path`` without reading what is before it."""
     lines = _end_of(path, first=False)
@@ -244,7 +250,7 @@ def first_record(path: str, within: int = 50) -> Record | None:
 def _end_of(path: str, *, first: bool) -> list[bytes]:
     """Return the lines that have an end, of the first or last bytes of a file; none when it cannot be read."""
     try:
-        fd = os.open(path, _READ)
+        fd = opened(path)
     except OSError:
         return []
     try:

@@ -13,6 +13,7 @@ import msgspec
 from codeintel_obs.ledger.attempts import AttemptFiles, File, WriterFiles
 from codeintel_obs.ledger.chain import BROKEN, Chain, anchor, left
 from codeintel_obs.ledger.manifest import is_alive, locate
+from codeintel_obs.ledger.opening import mode_of
 from codeintel_obs.ledger.order import DUPLICATE, GAP
 from codeintel_obs.ledger.reader import BAD_CRC, TORN, UNPARSABLE, Line, Stretch, read_stretches
 from codeintel_obs.report_model import IntegrityFacts
@@ -153,7 +154,7 @@ class Verifier:
     def _file(self, seen: _Seen) -> Iterator[list[Record]]:
         self.integrity.files += 1
         # Before it is read: a file that is closed now may have been open when its last line was looked for.
-        seen.mode = _mode(seen.file.path)
+        seen.mode = mode_of(seen.file.path)
         for found in read_stretches(seen.file.path):
             if isinstance(found, Stretch):
                 lines, records = found.lines, found.records
@@ -285,10 +286,3 @@ def _chain_of(file: File, following: File | None, before: list[_Seen]) -> Chain:
     if first is None or first.n != 1 or (predecessor and left_at is None):
         return Chain(None, counted)
     return Chain(anchor(name, first.attempt, left_at or ""), counted)
-
-
-def _mode(path: str) -> int:
-    try:
-        return stat.S_IMODE(os.lstat(path).st_mode)
-    except OSError:
-        return 0

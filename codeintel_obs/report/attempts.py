@@ -40,6 +40,11 @@ class Attempt:
         return self.files.run_id
 
     @property
+    def is_packed(self) -> bool:
+        """Whether any of it was compacted: then it takes DuckDB to read it."""
+        return any(file.packed is not None for file in self.files.files())
+
+    @property
     def ledger_path(self) -> str | None:
         """The file of the process that began the attempt, else the first that is left."""
         writer = self.files.beginner or next(iter(self.files.writers), None)
