@@ -33,11 +33,23 @@ def main(words: list[str]) -> int:
     if options.report:
         return _report(options)
     rows = [_row(attempt) for attempt in _attempts(options)]
+    lost = _lost_packs(options)
     if options.json:
-        write_json({"attempts": rows})
+        write_json({"attempts": rows, **({"packs": lost} if options.all else {})})
     else:
-        write("".join(map(_line, rows)) + _summary(rows, options) if rows else _nothing(options))
-    return _DAMAGED if any(row["damaged"] for row in rows) else 0
+        told = "".join(map(_line, rows)) + _summary(rows, options) if rows else _nothing(options)
+        write(told + "".join(f"DAMAGED   {each['path']}  {each['message']}\n" for each in lost))
+    return _DAMAGED if lost or any(row["damaged"] for row in rows) else 0
+
+
+def _lost_packs(options: argparse.Namespace) -> list[dict[str, str]]:
+    """Return the lists of compacted runs that cannot be read: of what they held no run can be found to be verified."""
+    if not options.all:
+        return []
+    from codeintel_obs.ledger.packs import damaged
+
+    message = "the list of a Parquet file is damaged: the runs in it are not found"
+    return [{"path": path, "message": message} for folder in data_dirs(options) for path in damaged(folder)]
 
 
 def _summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
