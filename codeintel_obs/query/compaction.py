@@ -17,7 +17,7 @@ import msgspec
 from codeintel_obs.ledger.attempts import AttemptFiles, File, list_day
 from codeintel_obs.ledger.candidates import Candidate, candidate
 from codeintel_obs.ledger.index import DayIndex, facts_of
-from codeintel_obs.ledger.packs import Pack, clear, names_in, packed_days, packs_of
+from codeintel_obs.ledger.packs import Pack, names_in, packed_days, packs_of
 from codeintel_obs.ledger.places import RUNS
 from codeintel_obs.ledger.removal import only_one
 from codeintel_obs.ledger.verifier import verify
@@ -85,8 +85,7 @@ def compact(data_dir: str, wanted: Wanted, *, now: float | None = None) -> Compa
             return done
         for day in _days(data_dir, now):
             if not wanted.dry_run:
-                clear(data_dir, day)
-                done.finished += 0 if wanted.keep else settle(data_dir, day)
+                done.finished += settle(data_dir, day, finish=not wanted.keep)
             _compact_day(data_dir, day, wanted, now, done)
     return done
 

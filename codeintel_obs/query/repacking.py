@@ -9,7 +9,7 @@ from typing import Final
 
 from codeintel_obs.ledger.attempts import AttemptFiles, same_begin
 from codeintel_obs.ledger.opening import opened
-from codeintel_obs.ledger.packs import Held, Pack, Packed, drop
+from codeintel_obs.ledger.packs import Held, Pack, Packed, clear, drop
 from codeintel_obs.ledger.places import RUNS, open_folder
 from codeintel_obs.ledger.reader import Stretch, first_record, read_stretches, record_of
 from codeintel_obs.query.writing import Draft
@@ -74,6 +74,7 @@ def settle(data_dir: str, day: str, *, finish: bool = True) -> int:
     A file that lies in a pack as well is removed if it is the same, unless ``finish`` is false. One that is whole and
     another was made anew since: then it is the one in the pack that goes.
     """
+    clear(data_dir, day)
     held = Held(data_dir, day).all()
     finished = 0
     old: dict[Pack, set[str]] = {}
