@@ -41,7 +41,7 @@ def attempt(template, folder, words, steps, seconds):
             count_down(steps)
         from codeintel_obs.cli import main
 
-        sys.stdout = open(os.devnull, "w")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = main([*words, "--data-dir", folder])
         os._exit(code)
     if seconds:
