@@ -126,12 +126,11 @@ def _restore(options: argparse.Namespace) -> int:
         for folder in folders:
             if not held.enter_context(only_one(folder, touch=False)):
                 raise CodeIntelObsError(_busy(folder))
-        rows = [{"run_id": each.run_id, "attempt": each.number, "files": restore(each.files)}
-                for each in attempts_of(options.restore, folders)]  # fmt: skip
+        back = [(each.run_id, each.number, restore(each.files)) for each in attempts_of(options.restore, folders)]
     if options.json:
-        write_json({"restored": rows})
+        write_json({"restored": [dict(zip(("run_id", "attempt", "files"), each, strict=True)) for each in back]})
     else:
         from codeintel_obs.report.words import plain, plural
 
-        write("".join(f"{plain(each['run_id'])}: {plural(int(each['files']), 'file')} put back\n" for each in rows))
+        write("".join(f"{plain(run_id)}: {plural(files, 'file')} put back\n" for run_id, _, files in back))
     return 0

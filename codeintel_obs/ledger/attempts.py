@@ -151,6 +151,14 @@ def _of_run(names: Iterable[tuple[str, str, Name, str]], run_id: str) -> list[At
     return sorted(grouped(of_it, run_id), key=lambda attempt: attempt.begun_at)
 
 
+def loose_files(data_dirs: Iterable[str], since: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield data directory, day and name of each ledger file that lies there by itself, of days from ``since`` on."""
+    for data_dir, day in _days(data_dirs):
+        with suppress(OSError):
+            names = sorted(os.listdir(os.path.join(data_dir, *RUNS, day))) if day >= since else ()
+            yield from ((data_dir, day, name) for name in names if parsed(name))
+
+
 class Catalogue:
     """The names of all files, listed once: finds one run's attempts again and again without another look."""
 
@@ -249,11 +257,17 @@ def _files(data_dir: str, day: str, name: Name, filename: str, held: Packed | No
         yield File(path, f"{day}/{filename}", name.segment, packed_first, held)
         return
     first, other = first_record(path), other_name(held.file)
-    if other and first is not None and packed_first is not None and first.attempt != packed_first.attempt:
+    if other and first is not None and not same_begin(first, packed_first):
         yield File(path, f"{day}/{filename}", name.segment, first)
         yield File(os.path.join(folder, other), f"{day}/{other}", name.segment, packed_first, held)
     else:
         yield File(path, f"{day}/{filename}", name.segment, first, twin=held)
+
+
+def same_begin(one: Record, other: Record | None) -> bool:
+    """Whether two first records are one: also when a text in one of them was redacted since."""
+    names = ("event", "ts", "mono_ns", "run_id", "attempt")
+    return other is not None and all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _whose(name: Name, filename: str, first: Record | None) -> tuple[str, str, str, int]:

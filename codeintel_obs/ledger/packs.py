@@ -182,6 +182,8 @@ def clear(data_dir: str, day: str) -> None:
             shutil.rmtree(path)
         else:
             os.unlink(path)
+    with suppress(OSError):  # not empty: the packs of that day
+        os.rmdir(folder_of(data_dir, day))
 
 
 def drop(pack: Pack) -> None:
@@ -190,8 +192,7 @@ def drop(pack: Pack) -> None:
     for path in (pack.list_path, pack.parquet):
         with suppress(FileNotFoundError):
             os.unlink(path)
-    with suppress(OSError):  # not empty: other packs of that day are kept
-        os.rmdir(pack.folder)
+    clear(pack.data_dir, pack.day)
 
 
 def _rubbish(data_dir: str, day: str) -> list[str]:

@@ -84,8 +84,8 @@ def compact(data_dir: str, wanted: Wanted, *, now: float | None = None) -> Compa
             done.busy = os.path.isdir(os.path.join(data_dir, *RUNS))
             return done
         for day in _days(data_dir, now):
-            if not (wanted.dry_run or wanted.keep):
-                done.finished += settle(data_dir, day)
+            if not wanted.dry_run:
+                done.finished += settle(data_dir, day, finish=not wanted.keep)
             _compact_day(data_dir, day, wanted, now, done)
     return done
 

@@ -7,11 +7,11 @@ import os
 from contextlib import suppress
 from typing import Final
 
-from codeintel_obs.ledger.attempts import AttemptFiles
+from codeintel_obs.ledger.attempts import AttemptFiles, same_begin
 from codeintel_obs.ledger.opening import opened
-from codeintel_obs.ledger.packs import Held, Pack, Packed, drop
+from codeintel_obs.ledger.packs import Held, Pack, Packed, clear, drop
 from codeintel_obs.ledger.places import RUNS, open_folder
-from codeintel_obs.ledger.reader import Stretch, read_stretches, record_of
+from codeintel_obs.ledger.reader import Stretch, first_record, read_stretches, record_of
 from codeintel_obs.query.writing import Draft
 
 _BLOCK: Final = 1_048_576
@@ -74,6 +74,7 @@ def settle(data_dir: str, day: str, *, finish: bool = True) -> int:
     A file that lies in a pack as well is removed if it is the same, unless ``finish`` is false. One that is whole and
     another was made anew since: then it is the one in the pack that goes.
     """
+    clear(data_dir, day)
     held = Held(data_dir, day).all()
     finished = 0
     old: dict[Pack, set[str]] = {}
@@ -87,7 +88,7 @@ def settle(data_dir: str, day: str, *, finish: bool = True) -> int:
             old.setdefault(held[name].pack, set()).add(name)
     for pack, names in old.items():
         take_out(pack, names)
-    if finished:
+    if finish and held:
         with suppress(OSError):  # not empty: some of that day stay
             os.rmdir(os.path.join(data_dir, *RUNS, day))
     return finished
@@ -109,15 +110,7 @@ def _digest(path: str) -> str:
 
 
 def _is_anew(path: str, held: Packed) -> bool:
-    """Whether the file is of the same attempt as the packed one, and every line of it is whole."""
-    token, whole = _attempt_in(held), False
-    for found in read_stretches(path):
-        if not isinstance(found, Stretch) or found.records[0].attempt != token:
-            return False
-        whole = True
-    return whole
-
-
-def _attempt_in(held: Packed) -> str:
-    first = record_of(held.file.first)
-    return first.attempt if first is not None else ""
+    """Whether the file begins as the packed one does, and every line of it is whole."""
+    first = first_record(path)
+    begins = first is not None and same_begin(first, record_of(held.file.first))
+    return begins and all(isinstance(found, Stretch) for found in read_stretches(path))

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, batches, find_attempts, list_runs
@@ -177,6 +178,7 @@ def processes_of(attempt: Attempt) -> tuple[dict[str, bool | None], dict[str, di
     return alive, manifests
 
 
+@lru_cache(maxsize=4)  # requests one after the other are of one process; nobody changes what it told
 def _content(data: bytes | None) -> dict[str, Any]:
     try:
         content = json.loads(data or b"{}")
