@@ -117,7 +117,7 @@ class Causes:
         ids = set(followed(error))
         links = (link for link in error.chain if link.via in _FOLLOWED and link.id in ids)
         return [
-            self._raised(error.id, error.type, "end"),
+            self._raised(error.id, error.type, "end", error.message),
             *(self._raised(each.id, each.type, each.via) for each in links),
         ]
 
@@ -125,7 +125,7 @@ class Causes:
         links = (link for link in error.chain if link.via == "context" and link.id not in trail)
         return [self._raised(link.id, link.type, link.via) for link in links if (link.of or error.id) in trail]
 
-    def _raised(self, error_id: str, error_type: str, via: str) -> Raised:
+    def _raised(self, error_id: str, error_type: str, via: str, message: str | None = None) -> Raised:
         step = self._raiser(error_id)
         evidence = _end_of(step) if step else []
         return Raised(
@@ -134,6 +134,7 @@ class Causes:
             via=via,
             step=step.id if step else None,
             evidence=evidence,
+            message=step.error.message if step and step.error else message,
         )
 
     def _first_raise(self, error: ErrorInfo) -> Held | None:
