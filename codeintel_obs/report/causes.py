@@ -141,16 +141,19 @@ class Causes:
         """Return the step that first raised ``error`` or what it hangs from: the deepest, else the earliest.
 
         A cancellation is a consequence and never the first: where a time-out cancelled a step, the step that
-        raised the time-out is the one that timed out.
+        raised the time-out is the one that timed out; where no step raised the time-out, none is first.
         """
         assert error.id is not None
         children = _children(error)
+        cancelled = {link.id for link in error.chain if _is_cancellation(link.type)}
+        cancelled |= {error.id} if _is_cancellation(error.type) else set()
         first: dict[str, Held | None] = {}
         for error_id in reversed(followed(error)):
             below = [held for each in children.get(error_id, ()) if (held := first.get(each)) is not None]
             reasons = [held for held in below if not _cancelled(held)]
             own = self._raiser(error_id)
-            first[error_id] = min(reasons, key=ended_at) if reasons else own or next(iter(below), None)
+            passed_on = next(iter(below), None) if error_id in cancelled else None
+            first[error_id] = min(reasons, key=ended_at) if reasons else own or passed_on
         return first[error.id]
 
     def _raiser(self, error_id: str) -> Held | None:
@@ -226,7 +229,11 @@ def _elsewhere_of(held: Held, state: Fold) -> Elsewhere:
 
 
 def _cancelled(held: Held) -> bool:
-    return held.error is not None and held.error.type.rpartition(".")[2] == "CancelledError"
+    return held.error is not None and _is_cancellation(held.error.type)
+
+
+def _is_cancellation(error_type: str) -> bool:
+    return error_type.rpartition(".")[2] == "CancelledError"
 
 
 def ended_at(held: Held) -> tuple[int, int]:
