@@ -196,6 +196,7 @@ def test_raise_from_follows_the_cause_to_its_step():
     stop = report.stopped_because
     assert (stop.step, stop.message) == ("s1", "message of x")
     assert [(each.error_id, each.via, each.step) for each in stop.trail] == [("y", "end", None), ("x", "cause", "s1")]
+    assert [each.message for each in stop.trail] == ["message of y", "message of x"]
     assert report.handled_failures == []
 
 
