@@ -1,5 +1,4 @@
-"""Writes the pages that mirror code: ``docs/steps.md`` from the plugins' tables, ``docs/settings.md`` from the settings, the
-measured part of ``docs/budgets.md`` from the results."""
+"""Writes the pages that mirror code: steps from the plugins' tables, settings, and in the budgets what was measured."""
 
 from __future__ import annotations
 

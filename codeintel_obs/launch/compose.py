@@ -96,6 +96,8 @@ def finish() -> None:
     with suppress():
         uncaught = facts.uncaught()
         outcome = "failed" if uncaught is not None else "ended"
+        if uncaught is not None:
+            guard.call(active.begin_run, active.process_run)  # why it ended is worth a record, though it took no step
         guard.call(active.shutdown, outcome, active.error(uncaught) if uncaught is not None else None)
     watcher.unwatch()
     recorder.install(None)
