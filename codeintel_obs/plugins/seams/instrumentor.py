@@ -60,8 +60,8 @@ class SeamsInstrumentor(LibraryInstrumentor):
         fact = super()._put_slot(owner, name, wiring)
         if fact != "wrapped":
             return fact
-        ours = vars(owner)[name]
         for place in places:  # no comprehension: it would be a holder of what it closes over
+            ours = vars(owner)[name]
             place.put(ours)
             self._exchanged.append((place, found, ours))
         return f"wrapped, but {fixed} more hold it unwrapped" if fixed else fact
