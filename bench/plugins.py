@@ -237,9 +237,9 @@ def counted(rounds: int, times: int = 1000) -> list[Measured]:
     return [Measured("metrics", what, plain, value) for what, value in costs.items()]
 
 
-def kept(found: list[Measured], rounds: int) -> None:
-    """Write what was measured to the results, beside what another environment measured."""
-    about = {"commit": commit(), "python": platform.python_version(), "rounds": rounds}
+def kept(found: list[Measured], rounds: int, measured: str) -> None:
+    """Write what was measured of a commit to the results, beside what another environment measured."""
+    about = {"commit": measured, "python": platform.python_version(), "rounds": rounds}
     rows = {f"{each.plugin}: {each.what}": each.as_json() | about for each in found if each.missing is None}
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     order = [f"{row.plugin}: {row.what}" for row in ROWS]
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="only the rows of these plugins")
     parser.add_argument("--keep", action="store_true", help=f"write them to bench/results/{RESULTS.name}")
     options = parser.parse_args()
-    found = []
+    found, measured = [], commit()  # now: the code is imported, and the tree may change while this runs
     for row in ROWS:
         if options.only is None or row.plugin in options.only:
             print(f"{row.plugin}: {row.what}", file=sys.stderr)
@@ -265,7 +265,7 @@ def main() -> None:
     title = f"Plugins ({options.rounds} rounds each, bare and recorded in turns)"
     print(table(title, [head, *(each.cells() for each in found)]))
     if options.keep:
-        kept(found, options.rounds)
+        kept(found, options.rounds, measured)
 
 
 if __name__ == "__main__":
