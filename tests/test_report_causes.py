@@ -348,6 +348,22 @@ with step("a.after"):
 """,
         outcome="completed",
     ),
+    "raised while a part of a group was handled": Case(
+        """
+try:
+    raise ExceptionGroup("g", [OSError("o"), ValueError("v")])
+except* OSError:
+    fails("a.handler", KeyError("k"))
+""",
+        stop=("a.handler", "KeyError", "'k'"),
+        trail=[
+            ("ExceptionGroup", "end", None),
+            ("KeyError", "group", "a.handler"),
+            ("ExceptionGroup", "group", None),
+            ("ValueError", "group", None),
+        ],
+        handling=[("ExceptionGroup", None)],
+    ),
     "nothing was watched before": Case(
         """
 raise ValueError("x")

@@ -59,6 +59,16 @@ def test_a_writer_whose_last_segment_is_open_has_not_closed():
     assert [each.closed for each in script.report().processes] == [False]
 
 
+def test_processes_stand_in_the_order_in_which_they_came():
+    """And not in that of their files' names, which are drawn by lot."""
+    script = Script()
+    for name in "zam":
+        payload = {"manifest": f"d/{name}.json", "host": "h", "pid": 1}
+        script.add("writer.begin", place=f"2026-11-22/r~{name}.jsonl", payload=payload)
+    script.entries.sort(key=lambda entry: entry[0])  # as files are read
+    assert [each.process for each in script.report().processes] == [HOST, "z", "a", "m"]
+
+
 def test_an_open_ledger_says_who_still_writes():
     """Where completeness waits for a writer, the text names its process; a closed one is not named."""
     incomplete = made().integrity

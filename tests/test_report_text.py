@@ -7,7 +7,7 @@ from test_report_render import report, step, stop
 
 from codeintel_obs.cli import main
 from codeintel_obs.report import digest, render_html, render_text, words
-from codeintel_obs.report_model import Elsewhere, Exit, Raised, ReportError, ReportLog, Told
+from codeintel_obs.report_model import ChainEntry, Elsewhere, Exit, Raised, ReportError, ReportLog, Told
 
 LONG = "Catalog Error: Table with name " + "x" * 200
 
@@ -65,6 +65,18 @@ def test_the_exception_that_ended_the_run_is_told_with_its_own_message():
     ):
         assert text.count("no answer") == 1
     assert "  the run ended with RuntimeError: no answer\n  caused by OSError [s]\n" in render_text.render(made)
+
+
+def test_a_failure_that_ended_its_thread_is_not_told_as_one_of_unknown_fate():
+    """Nobody caught it, and that is on record; so is what it was the cause of."""
+    raised = ReportError(type="ValueError", message="v", id="e0")
+    last = ReportError(type="RuntimeError", message="w", id="e1",
+                       chain=[ChainEntry(id="e0", type="ValueError", via="cause", of="e1")])  # fmt: skip
+    steps = [step("a", status="failed", error=raised), step("b", kind="error", payload={"uncaught": True}, error=last),
+             step("c", status="failed", error=ReportError(type="KeyError", message="k", id="e2"))]  # fmt: skip
+    text = text_of(steps=steps)
+    assert "ValueError: v" in lines_under(text, "Failures that reached the end of a thread")[1]
+    assert ["KeyError: k" in line for line in lines_under(text, "Failures of which it is not known")] == [False, True]
 
 
 def test_hints_and_warnings_are_told_to_their_end():

@@ -35,7 +35,9 @@ def main() -> int:
         return 0
     if options.opentelemetry:
         BESIDE.parent.mkdir(exist_ok=True)
-        BESIDE.write_text(json.dumps({"commit": _commit(), "cases": measure(chosen, options.jobs)}, indent=1) + "\n")
+        kept = _beside() if options.names else {}
+        measured = {**kept, **measure(chosen, options.jobs)}
+        BESIDE.write_text(json.dumps({"commit": _commit(), "cases": measured}, indent=1) + "\n")
     results = _run(chosen, options)
     if options.show:
         print("\n".join(line for result in results for line in (f"# {result.case.name}", *result.told)))

@@ -12,6 +12,7 @@ from .ledgers import Attempt, Record
 
 _CHANGES = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "<sha>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d(?=/\$RUN)"), "<day>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
     (re.compile(r"\bport \d+"), "port <port>"),
     (re.compile(r"\bPID \d+"), "PID <pid>"),

@@ -268,7 +268,7 @@ faiss.write_index(index, "/dev/full")
             s5 duckdb.query completed {sql_len: 8, sql_sha256: 3cf988cc…, sql: select 2, op: SELECT, statements: ['SELECT'], method: execute, result: connection}
             s6 duckdb.close completed {method: close}
             complete: False
-            integrity: {'torn_tail': ['2026-11-23/$RUN.jsonl:11'], 'dropped': 4}
+            integrity: {'torn_tail': ['<day>/$RUN.jsonl:11'], 'dropped': 4}
             p1: fault.py began, closed, gone
             p2: fault.py joined, closed, gone
             watched in p1: duckdb, logging

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from codeintel_obs.failures import type_name
@@ -71,13 +72,22 @@ def uncaught() -> BaseException | None:
     not start at the program's own top level. ``sys.excepthook`` stays the application's.
     """
     exc = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    traceback = getattr(exc, "__traceback__", None)
+    traceback = _traceback_of(exc)
     if exc is None or traceback is None:
         return None
     code = traceback.tb_frame.f_code
     top = code.co_name == "<module>" and traceback.tb_frame.f_globals.get("__name__") == "__main__"
     by_runpy = code.co_name == "_run_module_as_main" and "runpy" in code.co_filename
     return exc if top or by_runpy else None
+
+
+def _traceback_of(exc: BaseException | None) -> TracebackType | None:
+    """Return where ``exc`` came through; a group that ``except*`` made at the top level came nowhere, but its members did."""
+    found = getattr(exc, "__traceback__", None)
+    while found is None and isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+        found = exc.__traceback__
+    return found
 
 
 def named(exc: BaseException) -> str:

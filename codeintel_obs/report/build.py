@@ -198,14 +198,18 @@ def _exit(state: Fold) -> Exit | None:
 
 
 def _steps(state: Fold) -> list[ReportStep]:
-    """Return the kept steps by begin: of one host by its monotonic clock, else by the wall clock."""
-    hosts = {text_in(entry[1].payload, "host") for entry in state.writers}
+    """Return the kept steps by begin."""
     held = [each for each in state.kept.values() if each.begin or each.end]
-    if len(hosts) > 1:
-        held.sort(key=lambda each: (each.first.ts, each.first.n))
-    else:
-        held.sort(key=lambda each: (each.first.mono_ns, each.first.n))
+    moment = _moments(state)
+    held.sort(key=lambda each: moment(each.first))
     return [step_of(each, state) for each in held]
+
+
+def _moments(state: Fold) -> Callable[[Record], tuple[Any, int]]:
+    """Return what puts records in the order of time: of one host the monotonic clock, else the wall clock."""
+    if len({text_in(entry[1].payload, "host") for entry in state.writers}) > 1:
+        return lambda record: (record.ts, record.n)
+    return lambda record: (record.mono_ns, record.n)
 
 
 def _sample(state: Fold, steps: list[ReportStep]) -> str | None:
@@ -232,10 +236,10 @@ def _recovered(state: Fold) -> list[Recovery]:
 
 
 def _processes(state: Fold, alive: Mapping[str, bool | None]) -> list[ProcessFacts]:
-    """Return one entry per writer: it has closed when the last of its segments is."""
+    """Return one entry per writer, by begin: it has closed when the last of its segments is."""
     found = []
-    last = _last_segments(state)
-    for place, record in state.writers:
+    last, moment = _last_segments(state), _moments(state)
+    for place, record in sorted(state.writers, key=lambda entry: moment(entry[1])):
         payload = record.payload or {}
         if payload.get("predecessor"):
             continue

@@ -130,15 +130,16 @@ def in_flight(report: RunReport) -> str:
 
 def failure_count(report: RunReport) -> int:
     """Return how many failures the section of that name tells of."""
-    return len(report.handled_failures) + len(told.unexplained(report))
+    return len(report.handled_failures) + len(told.uncaught(report)) + len(told.unexplained(report))
 
 
 def failures(report: RunReport) -> str:
-    """Return the failures that did not stop the run: those that went nowhere, and those of which that is not known."""
+    """Return the failures that did not stop the run: handled, nobody's, and those of which neither is known."""
     recovered = {each.failed for each in report.recovered}
-    unknown = told.unexplained(report)
+    uncaught, unknown = told.uncaught(report), told.unexplained(report)
     parts = [
         ("Handled: their exception went nowhere", told.handled(report), len(report.handled_failures)),
+        ("They reached the end of a thread, or the event loop's handler", uncaught, len(uncaught)),
         ("Not known whether they were handled", unknown, len(unknown)),
     ]
     content = "".join(

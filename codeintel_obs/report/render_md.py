@@ -107,9 +107,10 @@ def _in_flight(report: RunReport) -> list[str]:
 
 def _failures(report: RunReport) -> list[str]:
     recovered = {each.failed for each in report.recovered}
-    unknown = told.unexplained(report)
+    uncaught, unknown = told.uncaught(report), told.unexplained(report)
     parts = [
         ("Handled failures", told.handled(report), len(report.handled_failures)),
+        ("Failures that reached the end of a thread, or the event loop's handler", uncaught, len(uncaught)),
         ("Failures of which it is not known whether they were handled", unknown, len(unknown)),
     ]
     lines: list[str] = []

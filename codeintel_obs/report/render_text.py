@@ -33,7 +33,8 @@ def render(report: RunReport, width: int = 100) -> str:
     going_on = report.outcome in _GOING_ON  # then where it was is the answer, else a remark
     above, below = (_in_flight(report), []) if going_on else ([], _in_flight(report))
     sections = (_head(report, width), _stop(report, width), above, _tree(report, width), below, _ran(report), _absent(report),
-                _handled_failures(report, width), _other_failures(report, width), _disagreements(report), _spans(report),
+                _handled_failures(report, width), _uncaught(report, width),
+                _other_failures(report, width), _disagreements(report), _spans(report),
                 _logs(report), _own(report, width),
                 _ground(report))  # fmt: skip
     names = _file_names(report)
@@ -208,6 +209,13 @@ def _absent(report: RunReport) -> list[str]:
 def _handled_failures(report: RunReport, width: int) -> list[str]:
     recovered = {each.failed for each in report.recovered}
     return _failures("Handled failures", told.handled(report), len(report.handled_failures), recovered, width)
+
+
+def _uncaught(report: RunReport, width: int) -> list[str]:
+    steps = told.uncaught(report)
+    return _failures(
+        "Failures that reached the end of a thread, or the event loop's handler", steps, len(steps), set(), width
+    )
 
 
 def _other_failures(report: RunReport, width: int) -> list[str]:
