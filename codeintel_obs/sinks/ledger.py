@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 from codeintel_obs import guard
 from codeintel_obs.hookspecs import hookimpl
 from codeintel_obs.ledger import encoding
-from codeintel_obs.ledger.behind import Behind
 from codeintel_obs.ledger.home import Home
 from codeintel_obs.ledger.manifest import write_manifest
-from codeintel_obs.ledger.networks import network_of
 from codeintel_obs.ledger.process import here
 from codeintel_obs.ledger.retention import Limits, prune_now_and_then
 from codeintel_obs.ledger.writer import RunWriter
 
 if TYPE_CHECKING:
+    from codeintel_obs.ledger.behind import Behind
     from codeintel_obs.recorder import Recorder
     from codeintel_obs.runs import Run
     from codeintel_obs.settings import Settings
     from codeintel_obs.steps import LogEntry, Record, Step
 
+    Writer = RunWriter | Behind
 
-Writer = RunWriter | Behind
 _PATIENCE_S: Final = 10.0  # an exit does not hang on another machine that does
 
 
@@ -129,7 +128,7 @@ class LedgerSink:
             if self._home is None:
                 raise RuntimeError("the ledger sink was not configured before it was used")
             made = self._write(run, self._home)
-            run.ledger = Behind(made) if self._waits(self._home) else made
+            run.ledger = self._behind(made) if self._waits(self._home) else made
             self._writers[run.run_id, run.attempt] = run.ledger
         writer: Writer = run.ledger
         return writer
@@ -137,8 +136,15 @@ class LedgerSink:
     def _waits(self, home: Home) -> bool:
         """Whether records wait in a queue: a write to another machine may hang. Not where the user asked to wait."""
         if not self._looked:
+            from codeintel_obs.ledger.networks import network_of  # not at launch: many a process records nothing
+
             self._network, self._looked = network_of(home.data_dir), True
         return self._network is not None and home.fsync != "step"
+
+    def _behind(self, writer: RunWriter) -> Behind:
+        from codeintel_obs.ledger.behind import Behind
+
+        return Behind(writer)
 
     def _forget(self, run: Run) -> None:
         if self._writers.get((run.run_id, run.attempt)) is run.ledger:
