@@ -57,19 +57,22 @@ proofs: $(VENV)/.dev ## The long proofs in full: resumable, results under bench/
 vllm: $(VENV)/.dev ## Make the environment of vLLM for CPUs (Python 3.11), and compare 500 requests with its own counters
 	$(BIN)/python tests/in_vllm.py
 	.venv-vllm/bin/python bench/vllm_agreement.py
+	.venv-vllm/bin/python bench/plugins.py --keep --only vllm
 
 # Peers bring plugins of their own (for pytest too), so they live beside the tests' environment and not in it.
 $(VENV)-bench/.created: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[rev,metrics]' pytest
+	$(VENV)-bench/bin/python -m pip install -q -c $(CONSTRAINTS) -e '.[rev,metrics]' pytest aiohttp fastmcp httpx openai requests
 	$(VENV)-bench/bin/python -m pip install -q structlog eliot sentry-sdk ddtrace orjson
 	touch $@
 
-bench: $(VENV)-bench/.created ## The tables of ratios, with peers beside us
+bench: $(VENV)-bench/.created $(VENV)/.dev ## The tables of ratios, with peers beside us
 	$(VENV)-bench/bin/python bench/hot_path.py
 	$(VENV)-bench/bin/python bench/launch.py
 	$(VENV)-bench/bin/python bench/reading.py
-	$(VENV)-bench/bin/python bench/plugins.py
+	$(VENV)-bench/bin/python bench/plugins.py --keep
+	$(BIN)/python tests/in_torch.py
+	.venv-torch/bin/python bench/plugins.py --keep --only embeddings splade rerank
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-receiver $(VENV)-torch .venv-vllm .demo .codeintel .codeintel-rev

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 Contender = Callable[[int], None]
 """Does its work ``n`` times."""
@@ -51,6 +52,13 @@ def cpu_of(command: Sequence[str], env: dict[str, str] | None = None, cwd: str |
     subprocess.run(command, check=True, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
+
+
+def commit() -> str:
+    """Return the commit that is measured; a working tree that differs from it says so."""
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=7"]
+    here = Path(__file__).parent
+    return subprocess.run(asked, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def table(title: str, rows: Sequence[Sequence[str]]) -> str:

@@ -1,13 +1,17 @@
 """What each plugin adds to its library's cheapest call and to a realistic one, as a ratio within one run.
 
 Each row takes the CPU of the bare library and of the recorded one in turns: unwrapped, then wrapped with begin and end
-records in the kernel. A library that is not installed is named as not measured.
+records in the kernel. A library that is not installed is named as not measured: torch and vLLM have environments of
+their own (`make bench`, `make vllm`), and with ``--keep`` their rows come beside the others in ``bench/results/plugins.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import os
+import platform
 import sys
 import tempfile
 import time
@@ -19,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import asked
+import libraries
 import searched
 import served
-from measure import low_quantile, table
+from measure import commit, low_quantile, table
 
 from codeintel_obs import guard
 from codeintel_obs.launch.sinks import Sinks
@@ -32,6 +37,7 @@ from codeintel_obs.spans import Spans
 from codeintel_obs.testing import installed_plugins
 
 Call = Callable[[], object]
+RESULTS = Path(__file__).parent / "results" / "plugins.json"
 
 
 @dataclass(frozen=True)
@@ -45,51 +51,29 @@ class Row:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-# -- bm25 ----------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Measured:
+    """What one call costs in µs of CPU, bare and recorded; or which module it lacks."""
 
+    plugin: str
+    what: str
+    bare: float = 0.0
+    watched: float = 0.0
+    missing: str | None = None
 
-def bm25(documents: int) -> Any:
-    import bm25s
-    import numpy as np
+    def cells(self) -> list[str]:
+        """Return the row of the table."""
+        if self.missing is not None:
+            return [self.plugin, self.what, "", "", f"not measured: {self.missing} is not installed"]
+        added, ratio = self.watched - self.bare, self.watched / self.bare
+        return [self.plugin, self.what, f"{self.bare:.1f} µs", f"+{added:.1f} µs", f"{ratio:.2f}"]
 
-    words = np.random.default_rng(3).integers(0, 5000, (documents, 30))
-    index = bm25s.BM25()
-    index.index([[f"w{word}" for word in document] for document in words], show_progress=False)
-    return index
-
-
-def bm25_cheapest() -> Call:
-    index = bm25(2)
-    return lambda: index.get_scores_from_ids([0])
-
-
-def bm25_realistic() -> Call:
-    index, query = bm25(20_000), [["w1", "w22", "w333", "w4444"]]
-    return lambda: index.retrieve(query, k=10, show_progress=False, backend_selection="numpy")
-
-
-# -- onnxruntime ---------------------------------------------------------------------------------------------------------
-
-
-def onnxruntime_cheapest() -> Call:
-    import numpy as np
-    import onnxruntime
-    from onnx import TensorProto, helper
-
-    shape = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", shape[:1], shape[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    feed = {"x": np.ones(1, "float32")}
-    return lambda: session.run(None, feed)
-
-
-def onnxruntime_realistic() -> Call:
-    from codeintel_rev.config.settings import Settings
-    from codeintel_rev.io.embedder import MiniLMEmbedder
-
-    embedder = MiniLMEmbedder.load(Settings(cache_dir=Path(tempfile.gettempdir()) / "codeintel-bench"))
-    return lambda: embedder.embed("parse the header of a file and return its fields as a mapping")
+    def as_json(self) -> dict[str, float]:
+        return {
+            "bare_us": round(self.bare, 1),
+            "added_us": round(self.watched - self.bare, 1),
+            "ratio": round(self.watched / self.bare, 3),
+        }
 
 
 # -- seams ---------------------------------------------------------------------------------------------------------------
@@ -109,81 +93,56 @@ service.stage, service.longer_stage = stage, longer_stage  # type: ignore[attr-d
 sys.modules["bench_service"] = service
 
 
+def nothing() -> Call:
+    return lambda: service.stage("query", 3)  # type: ignore[attr-defined]
+
+
+def a_millisecond() -> Call:
+    return lambda: service.longer_stage("query", 3)  # type: ignore[attr-defined]
+
+
 def seam(name: str) -> dict[str, Any]:
     payload = {"query_len": "len(args.query)", "limit": "number(args.limit)", "hits": "len(result.hits)"}
     return {"seams": [{"target": f"bench_service:{name}", "kind": "bench.stage", "payload": payload}]}
 
 
-# -- sentence_transformers -----------------------------------------------------------------------------------------------
-
-
-def tiny(kind: str, cls: str) -> Any:
-    """A model of one layer and random weights: the cheapest that there is."""
-    import sentence_transformers
-    import torch
-    import transformers
-
-    folder = Path(tempfile.mkdtemp())
-    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\n")
-    config = transformers.BertConfig(
-        vocab_size=7, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, num_labels=1
-    )
-    getattr(transformers, f"Bert{kind}")(config).save_pretrained(folder)
-    transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.set_num_threads(1)
-    return getattr(sentence_transformers, cls)(str(folder), device="cpu")
-
-
-def embeddings_cheapest() -> Call:
-    model = tiny("Model", "SentenceTransformer")
-    return lambda: model.encode("the cat", show_progress_bar=False)
-
-
-def splade_cheapest() -> Call:
-    model = tiny("ForMaskedLM", "SparseEncoder")
-    return lambda: model.encode("the cat", show_progress_bar=False)
-
-
-def rerank_cheapest() -> Call:
-    model = tiny("ForSequenceClassification", "CrossEncoder")
-    return lambda: model.predict(["the cat", "the cat"], show_progress_bar=False)
-
-
-def rerank_realistic() -> Call:
-    model = tiny("ForSequenceClassification", "CrossEncoder")
-    documents = [f"the cat {number} " * 20 for number in range(50)]
-    return lambda: model.rank("the cat", documents, show_progress_bar=False)
-
-
+VLLM = {"vllm_hosts": "127.0.0.1"}
 ROWS = (
-    Row("bm25", "get_scores_from_ids, 2 documents", bm25_cheapest, 500),
-    Row("bm25", "retrieve, 20,000 documents, k 10", bm25_realistic, 20),
-    Row("codeintel_rev", "budget, one query", searched.budget_alone, 1000),
-    Row("codeintel_rev", "a hybrid search with its model", searched.search, 10),
-    Row("onnxruntime", "run, one number", onnxruntime_cheapest, 1000),
-    Row("onnxruntime", "MiniLM, one sentence", onnxruntime_realistic, 5),
-    Row(
-        "seams", "a function that does nothing, 3 keys", lambda: lambda: service.stage("query", 3), 1000, seam("stage")
-    ),  # type: ignore[attr-defined]
-    Row(
-        "seams",
-        "a millisecond of Python, 3 keys",
-        lambda: lambda: service.longer_stage("query", 3),  # type: ignore[attr-defined]
-        30,
-        seam("longer_stage"),
-    ),
+    Row("faiss", "search, 2 vectors of 2", libraries.faiss_cheapest, 1000),
+    Row("faiss", "search, 20,000 vectors of 384, k 50", libraries.faiss_realistic, 10),
+    Row("duckdb", "select 1, fetchone", libraries.duckdb_cheapest, 500),
+    Row("duckdb", "50 of 50,000 rows by id, fetchall", libraries.duckdb_realistic, 20),
+    Row("git", "rev-parse HEAD", libraries.git_cheapest, 10),
+    Row("git", "blame, 200 lines, 20 commits", libraries.git_realistic, 5),
+    Row("bm25", "get_scores_from_ids, 2 documents", libraries.bm25_cheapest, 500),
+    Row("bm25", "retrieve, 20,000 documents, k 10", libraries.bm25_realistic, 20),
+    Row("onnxruntime", "run, one number", libraries.onnxruntime_cheapest, 1000),
+    Row("onnxruntime", "MiniLM, one sentence", libraries.onnxruntime_realistic, 5),
+    Row("embeddings", "encode, one layer, one text", libraries.embeddings_cheapest, 20),
+    Row("embeddings", "encode, one layer, 50 texts", libraries.embeddings_realistic, 5),
+    Row("splade", "encode, one layer, one text", libraries.splade_cheapest, 20),
+    Row("splade", "encode, one layer, 50 texts", libraries.splade_realistic, 5),
+    Row("rerank", "predict, one layer, one pair", libraries.rerank_cheapest, 20),
+    Row("rerank", "rank, one layer, 50 documents", libraries.rerank_realistic, 3),
+    Row("vllm", "generate, two layers, one token", libraries.vllm_cheapest, 20),
+    Row("vllm", "embed, MiniLM, 32 sentences", libraries.vllm_realistic, 2),
+    Row("http_client", "httpx, two bytes over loopback", asked.httpx_cheapest, 100),
+    Row("http_client", "requests, two bytes over loopback", asked.requests_cheapest, 100),
+    Row("http_client", "aiohttp, two bytes over loopback", asked.aiohttp_cheapest, 100),
+    Row("http_client", "openai, an empty list of models", asked.openai_cheapest, 50),
+    Row("http_client", "httpx, embeddings of 32 texts", asked.httpx_realistic, 20, VLLM),
+    Row("http_client", "openai, embeddings of 32 texts", asked.openai_realistic, 10, VLLM),
     Row("fastapi", "Starlette, one word, a run of its own", served.fastapi_cheapest, 200),
     Row("fastapi", "Starlette, one word, excluded path", served.fastapi_excluded, 500),
     Row("fastapi", "FastAPI, a millisecond of Python, a model", served.fastapi_realistic, 50),
-    Row("http_client", "httpx, two bytes over loopback", asked.httpx_cheapest, 100),
-    Row("http_client", "requests, two bytes over loopback", asked.requests_cheapest, 100),
-    Row("http_client", "httpx, embeddings of 32 texts", asked.httpx_realistic, 20, {"vllm_hosts": "127.0.0.1"}),
     Row("mcp", "MCPServer in memory, one word, a run of its own", served.mcp_cheapest, 100),
     Row("mcp", "FastMCP in memory, a millisecond of Python", served.mcp_realistic, 30),
-    Row("embeddings", "encode, one layer, one text", embeddings_cheapest, 20),
-    Row("splade", "encode, one layer, one text", splade_cheapest, 20),
-    Row("rerank", "predict, one layer, one pair", rerank_cheapest, 20),
-    Row("rerank", "rank, one layer, 50 documents", rerank_realistic, 3),
+    Row("logging", "info, a handler that does nothing", libraries.logging_cheapest, 1000),
+    Row("logging", "info with four arguments, formatted, to /dev/null", libraries.logging_realistic, 500),
+    Row("codeintel_rev", "budget, one query", searched.budget_alone, 1000),
+    Row("codeintel_rev", "a hybrid search with its model", searched.search, 10),
+    Row("seams", "a function that does nothing, 3 keys", nothing, 1000, seam("stage")),
+    Row("seams", "a millisecond of Python, 3 keys", a_millisecond, 30, seam("longer_stage")),
 )
 
 
@@ -209,12 +168,18 @@ def recording(folder: str, names: set[str], settings: dict[str, Any]) -> Iterato
         raise SystemExit(f"errors of ours, the figures mean nothing: {dict(guard.counts)}")
 
 
+def spent() -> float:
+    """Return the CPU of this process, of all its threads and of the children that it waited for, in seconds."""
+    taken = os.times()
+    return time.process_time() + taken.children_user + taken.children_system
+
+
 def timed(call: Call, times: int) -> float:
-    """Return the CPU that one call takes in µs, that of all threads: a busy machine adds waiting, and little of this."""
-    begun = time.process_time()
+    """Return the CPU that one call takes in µs: a busy machine adds waiting, and little of this."""
+    begun = spent()
     for _ in range(times):
         call()
-    return (time.process_time() - begun) / times * 1e6
+    return (spent() - begun) / times * 1e6
 
 
 def settled(call: Call, times: int) -> float:
@@ -234,12 +199,12 @@ def plugin_of(row: Row, active: Recorder) -> Any:
     return made
 
 
-def measure(row: Row, rounds: int) -> list[str]:
-    """Return the row of the table: bare, added, ratio."""
+def measure(row: Row, rounds: int) -> Measured:
+    """Return what one row costs, bare and recorded."""
     try:
         call = row.make()
     except ImportError as exc:
-        return [row.plugin, row.what, "", "", f"not measured: {exc.name} is not installed"]
+        return Measured(row.plugin, row.what, missing=exc.name)
     bare, watched = [], []
     with tempfile.TemporaryDirectory() as folder, recording(folder, {"ledger", "spans"}, row.settings) as active:
         plugin = plugin_of(row, active)
@@ -249,12 +214,11 @@ def measure(row: Row, rounds: int) -> list[str]:
             plugin.instrument()
             watched.append(settled(call, row.times))
             plugin.uninstrument()
-    low, high = low_quantile(bare), low_quantile(watched)
-    return [row.plugin, row.what, f"{low:.1f} µs", f"+{high - low:.1f} µs", f"{high / low:.2f}"]
+    return Measured(row.plugin, row.what, low_quantile(bare), low_quantile(watched))
 
 
-def counted(rounds: int, times: int = 1000) -> list[list[str]]:
-    """Return rows: what the metrics sink adds to a step, looking for a provider, and serving Prometheus."""
+def counted(rounds: int, times: int = 1000) -> list[Measured]:
+    """Return what the metrics sink adds to a step, looking for a provider, and serving Prometheus."""
     from codeintel_obs import StepEvent, emit_step
 
     def step() -> None:
@@ -270,23 +234,38 @@ def counted(rounds: int, times: int = 1000) -> list[list[str]]:
         "an instant step, no metrics wanted": cost({"ledger", "spans", "metrics"}),
         "an instant step, served for Prometheus": cost({"ledger", "spans", "metrics"}, prometheus="127.0.0.1:0"),
     }
-    return [["metrics", k, f"{plain:.1f} µs", f"+{v - plain:.1f} µs", f"{v / plain:.2f}"] for k, v in costs.items()]
+    return [Measured("metrics", what, plain, value) for what, value in costs.items()]
+
+
+def kept(found: list[Measured], rounds: int) -> None:
+    """Write what was measured to the results, beside what another environment measured."""
+    about = {"commit": commit(), "python": platform.python_version(), "rounds": rounds}
+    rows = {f"{each.plugin}: {each.what}": each.as_json() | about for each in found if each.missing is None}
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    order = [f"{row.plugin}: {row.what}" for row in ROWS]
+    merged = known | rows
+    RESULTS.write_text(json.dumps({key: merged[key] for key in [*order, *merged] if key in merged}, indent=1) + "\n")
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--only", help="only the rows of this plugin")
+    parser.add_argument("--only", nargs="+", help="only the rows of these plugins")
+    parser.add_argument("--keep", action="store_true", help=f"write them to bench/results/{RESULTS.name}")
     options = parser.parse_args()
-    rows = [["plugin", "call", "bare CPU, p10", "added", "ratio"]]
+    found = []
     for row in ROWS:
-        if options.only in (None, row.plugin):
+        if options.only is None or row.plugin in options.only:
             print(f"{row.plugin}: {row.what}", file=sys.stderr)
-            rows.append(measure(row, options.rounds))
-    if options.only in (None, "metrics"):
-        rows += counted(options.rounds)
-    print(table(f"Plugins ({options.rounds} rounds each, bare and recorded in turns)", rows))
+            found.append(measure(row, options.rounds))
+    if options.only is None or "metrics" in options.only:
+        found += counted(options.rounds)
+    head = ["plugin", "call", "bare CPU, p10", "added", "ratio"]
+    title = f"Plugins ({options.rounds} rounds each, bare and recorded in turns)"
+    print(table(title, [head, *(each.cells() for each in found)]))
+    if options.keep:
+        kept(found, options.rounds)
 
 
 if __name__ == "__main__":

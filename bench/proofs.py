@@ -32,7 +32,7 @@ def kill(seed: int, folder: Path) -> list[str]:
 
 
 def fault_mutations(seed: int, _folder: Path) -> list[str]:
-    """One record of a ledger of the fault benchmark deleted, altered or moved; see `faults.mutations`."""
+    """Every record of the ledgers of a case of the fault benchmark deleted, altered, moved; see `faults.mutations`."""
     every = cases.every()
     return mutations.lies(every[seed % len(every)], seed)
 

@@ -1,67 +1,148 @@
-"""What 200,000 runs over 60 days cost: disk, inodes, and the time of the commands that list, report and prune them."""
+"""What 200,000 runs over 60 days cost: disk, inodes, and the commands that list, report, compact and prune them.
+
+The runs are copies of requests that were recorded for it: each has ids and times of its own, and checksums to match. The
+unit of every ratio is the processor time of one `lstat` of each ledger file, taken in the same run; wall times are shown
+because a person waits for them, and are those of one machine under whatever else it did.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import random
+import re
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
+import msgspec
 from measure import table
 
-from codeintel_obs.ledger.encoding import ids_of, line, own, step_begin, step_end
-from codeintel_obs.runs import Run, new_span_id
-from codeintel_obs.steps import Status, Step
+from codeintel_obs.steps import Record
 
+ROOT = Path(__file__).resolve().parent.parent
 DAY_S = 86_400
-STEPS = 4
-REFERENCE = "lstat of every file of the ledger"
+FAILED = 50  # one run in so many is the one that failed
+SESSIONS = 997
+SESSION = b"session-of-the-template"
+REFERENCE = "lstat of every ledger file"
+DECODE = "typed decode of every line"
+_IDS = re.compile(rb'"(?:attempt|trace_id|span_id|parent_span_id)":"([0-9a-f]+)"')
+_TS = re.compile(rb'"ts":"[^"]+"')
+_CRC = re.compile(rb',"crc":"[0-9a-f]{8}"\}\Z')
+
+
+class Template:
+    """The lines of a recorded run, with gaps where each copy has its own ids and times."""
+
+    def __init__(self, path: Path, parent: bytes) -> None:
+        data = path.read_bytes()
+        self.run_id = path.stem.encode()
+        self.ids = sorted(set(_IDS.findall(data)))
+        self.lines = [self._gaps(line, parent) for line in data.splitlines()]
+
+    def _gaps(self, line: bytes, parent: bytes) -> bytes:
+        line = _CRC.sub(b"", line).replace(b"%", b"%%").replace(self.run_id, b"%(run)b").replace(parent, b"%(parent)b")
+        for number, each in enumerate(self.ids):
+            line = line.replace(each, b"%%(id%d)b" % number)
+        line = line.replace(SESSION, b"%(session)b")
+        return _TS.sub(b'"ts":"%(ts)b"', line)
+
+    def copy(self, run: bytes, parent: bytes, ts: bytes, session: bytes) -> bytes:
+        """Return the bytes of a run of its own."""
+        own = {b"id%d" % number: b"%0*x" % (len(each), random.getrandbits(len(each) * 4))
+               for number, each in enumerate(self.ids)}  # fmt: skip
+        own |= {b"run": run, b"parent": parent, b"ts": ts, b"session": session}
+        lines = [line % own for line in self.lines]
+        return b"".join(b'%b,"crc":"%08x"}\n' % (line, crc32(line)) for line in lines)
+
+
+def record(folder: Path) -> tuple[list[Template], Template, bytes]:
+    """Run the service, and return what it recorded: requests, the failed one last, its process's run and manifest day."""
+    environ = {**os.environ, "CODEINTEL_OBS_DATA_DIR": str(folder), "CODEINTEL_OBS_FSYNC": "none"}
+    subprocess.run([sys.executable, str(ROOT / "bench/runs_many_service.py")], check=True, env=environ, cwd=ROOT)
+    paths = sorted(folder.glob("telemetry/runs/*/*.jsonl"))
+    process, requests = paths[0], paths[1:]
+    named = process.stem.encode()
+    return [Template(path, named) for path in requests], Template(process, b"\0"), named
 
 
 def fill(data_dir: Path, runs: int, days: int) -> None:
-    """Write ``runs`` closed runs of some steps each, spread over ``days`` days up to now; one in 50 failed."""
-    now = time.time_ns()
+    """Write ``runs`` closed runs, spread over ``days`` days up to now, and each day the run of the process they were in."""
+    requests, process, _ = record(data_dir)
+    for path in data_dir.glob("telemetry/runs/*/*.jsonl"):
+        path.unlink()
+    now, done, parent = time.time(), "", b""
     for number in range(runs):
-        ts_ns = now - days * DAY_S * 10**9 * (runs - number) // runs
-        _write(data_dir, number, ts_ns)
+        moment = now - days * DAY_S * (runs - number) / runs
+        day = time.strftime("%Y-%m-%d", time.gmtime(moment))
+        if day != done:
+            done, parent = day, _run_id(moment)
+            _write(data_dir, day, parent, process.copy(parent, b"", _ts(moment), b""), moment)
+        template = requests[-1] if number % FAILED == 0 else requests[number % (len(requests) - 1)]
+        run = _run_id(moment)
+        _write(data_dir, day, run, template.copy(run, parent, _ts(moment), b"session-%d" % (number % SESSIONS)), moment)
 
 
-def _write(data_dir: Path, number: int, ts_ns: int) -> None:
-    run = Run(name="GET /search", session_id=f"session-{number % 997}")
-    run.ts_ns, run.day = ts_ns, time.strftime("%Y-%m-%d", time.gmtime(ts_ns // 10**9))
-    ids = ids_of(run.run_id, run.attempt, run.session_id)
-    at = (ts_ns, run.mono_ns)
-    tails = [own("run.begin", ids, {"name": run.name, "parent_run_id": "p", "pid": 1}, at=at, trace_id=run.trace_id)]
-    for kind in ("http.request", "faiss.search", "duckdb.query", "bm25.search")[:STEPS]:
-        step = Step(run, kind, "bench", payload={"k": 10, "nq": 1})
-        step.span_id, step.trace_id, step.thread = new_span_id(), run.trace_id, "MainThread"
-        step.ts_ns = step.end_ts_ns = ts_ns
-        step.status, step.duration_ns = Status.COMPLETED if number % 50 else Status.FAILED, 1000
-        tails += [step_begin(step, ids), step_end(step, ids)]
-    outcome = "failed" if number % 50 == 0 else "completed"
-    tails.append(own("run.end", ids, {"outcome": outcome, "open": [], "records": len(tails) + 1}, at=at))
-    path = data_dir / "telemetry/runs" / run.day / f"{run.run_id}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(line(n, tail) for n, tail in enumerate(tails, 1)))
-    path.chmod(0o440)
-    os.utime(path, ns=(ts_ns, ts_ns))
+def _run_id(moment: float) -> bytes:
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(moment))
+    return f"{stamp}.{int(moment * 1000) % 1000:03d}-{random.getrandbits(40):010x}".encode()
 
 
-def look(data_dir: Path) -> tuple[int, int, float]:
-    """Return the files, their bytes on the disk, and how long asking for them took."""
-    begun, files, size = time.perf_counter(), 0, 0
-    for folder, _, names in os.walk(data_dir / "telemetry/runs"):
+def _ts(moment: float) -> bytes:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+    return f"{stamp}.{int(moment * 1_000_000) % 1_000_000:06d}Z".encode()
+
+
+def _write(data_dir: Path, day: str, run: bytes, data: bytes, moment: float) -> None:
+    folder = f"{data_dir}/telemetry/runs/{day}"
+    path = f"{folder}/{run.decode()}.jsonl"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileNotFoundError:
+        os.makedirs(folder)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    os.write(fd, data)
+    os.utime(fd, (moment, moment))
+    os.fchmod(fd, 0o440)
+    os.close(fd)
+
+
+# -- what it costs --------------------------------------------------------------------------------------------------------
+
+
+def look(data_dir: Path) -> tuple[int, int]:
+    """Return how many files a ledger is, and their bytes on the disk."""
+    files, size = 0, 0
+    for folder, _, names in os.walk(data_dir / "telemetry"):
         for name in names:
             size += os.lstat(os.path.join(folder, name)).st_blocks * 512
             files += 1
-    return files, size, time.perf_counter() - begun
+    return files, size
 
 
-def timed(*words: str) -> tuple[float, int]:
-    """Return wall seconds and peak MiB of one command."""
+def decode(data_dir: Path) -> int:
+    """Decode every line of every ledger file as a record; return how many."""
+    decoder, count = msgspec.json.Decoder(Record), 0
+    for path in (data_dir / "telemetry/runs").glob("*/*.jsonl"):
+        count += len([decoder.decode(line) for line in path.read_bytes().splitlines()])
+    return count
+
+
+def cpu_s() -> float:
+    """Return the processor time that this process took."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def timed(*words: str) -> dict[str, float]:
+    """Return wall and processor seconds and peak MiB of one command."""
     command = [sys.executable, "-m", "codeintel_obs.cli", *words]
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -69,40 +150,87 @@ def timed(*words: str) -> tuple[float, int]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{words} ended with {process.returncode}")
-    return time.perf_counter() - begun, usage.ru_maxrss // 1024
+    wall = time.perf_counter() - begun
+    return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss // 1024}
+
+
+def stages(data_dir: Path, days: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what is asked, stage by stage; the oldest run is the same one as a file and in its pack."""
+    oldest = min(path.stem for path in (data_dir / "telemetry/runs").glob("*/*.jsonl"))
+    half = ("--max-days", str(days / 2), "--max-bytes", "1T", "--min-free", "0")
+    asked = (
+        ("runs",), ("runs",), ("report", "--last"), ("report", oldest), ("runs", "--failed", "--limit", "0", "--json"),
+        ("runs", "--failed", "--limit", "0", "--json"), ("runs", "--session", "nobody"),
+        ("query", "SELECT kind, status, count(*) FROM steps GROUP BY ALL"), ("prune", *half, "--dry-run"),
+    )  # fmt: skip
+    yield from (("files", words) for words in asked)
+    yield "compaction", ("compact",)
+    yield from (("parquet", words) for words in asked)
+    yield "parquet", ("verify", oldest)
+    yield "parquet", ("prune", *half)
+
+
+def measured(data_dir: Path, runs: int, days: int) -> dict[str, object]:
+    """Return every figure."""
+    before = cpu_s()
+    files, size = look(data_dir)
+    unit = min(cpu_s() - before, *(_again(look, data_dir) for _ in range(2)))
+    decoding = _again(decode, data_dir)
+    rows, disk = [], {"files": {"inodes": files, "bytes": size}}
+    oldest = ""
+    for stage, words in stages(data_dir, days):
+        found = timed(*words, "--data-dir", str(data_dir))
+        oldest = words[1] if words[0] == "report" and words[1] != "--last" else oldest
+        shown = " ".join("OLDEST" if word == oldest else word for word in words)
+        rows.append({"stage": stage, "command": shown, "ratio": found["cpu_s"] / unit, **found})
+        print(f"{stage:<10} {shown:<60} {found['cpu_s'] / unit:8.1f}", file=sys.stderr, flush=True)
+        if stage == "compaction":
+            disk["parquet"] = dict(zip(("inodes", "bytes"), look(data_dir), strict=True))
+    disk["pruned"] = dict(zip(("inodes", "bytes"), look(data_dir), strict=True))
+    return {"runs": runs, "days": days, "unit": REFERENCE, "unit_cpu_s": unit, "decode": DECODE,
+            "decode_ratio": decoding / unit, "disk": disk, "commands": rows}  # fmt: skip
+
+
+def _again(work, data_dir: Path) -> float:
+    before = cpu_s()
+    work(data_dir)
+    return cpu_s() - before
+
+
+def shown(found: dict[str, object]) -> str:
+    """Return the figures as tables."""
+    disk = found["disk"]
+    sizes = [["the ledger", "inodes", "on the disk"]]
+    for name, each in disk.items():
+        sizes.append([name, f"{each['inodes']:,}", f"{each['bytes'] / 2**20:,.0f} MiB"])
+    rows = [["as", "what", "CPU, of the unit", "wall", "peak memory"], ["files", found["unit"], "1", "", ""]]
+    rows.append(["files", found["decode"], f"{found['decode_ratio']:.1f}", "", ""])
+    for each in found["commands"]:
+        rows.append([each["stage"], f"`{each['command']}`", f"{each['ratio']:.1f}", f"{each['wall_s']:.1f} s",
+                     f"{each['peak_mib']} MiB"])  # fmt: skip
+    title = f"{found['runs']:,} runs over {found['days']} days"
+    return table(title, sizes) + "\n" + table(f"{title}: the unit is {found['unit_cpu_s']:.2f} s of CPU", rows)
 
 
 def main() -> None:
-    """Print the table; every figure is of one run on one machine, and only the ratios travel."""
+    """Print the tables; with ``--save`` keep the figures with their commit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200_000)
     parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--save", action="store_true", help="write bench/results/runs-many.json")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="runs-many-") as folder:
         data_dir = Path(folder)
+        begun = time.perf_counter()
         fill(data_dir, options.runs, options.days)
-        files, size, _ = look(data_dir)
-        unit = min(look(data_dir)[2] for _ in range(3))
-        oldest = min((data_dir / "telemetry/runs").glob("*/*.jsonl")).stem
-        rows = [["what", "wall", "ratio", "peak memory"], [REFERENCE, f"{unit:.2f} s", "1", ""]]
-        where = ("--data-dir", folder)
-        for words in (
-            ("runs", *where),
-            ("runs", *where),
-            ("report", "--last", *where),
-            ("report", oldest, *where),
-            ("runs", "--failed", "--limit", "0", "--json", *where),
-            ("runs", "--failed", "--limit", "0", "--json", *where),
-            ("runs", "--session", "nobody", *where),
-            ("prune", "--max-days", str(options.days / 2), "--max-bytes", "1T", "--min-free", "0", "--dry-run", *where),
-            ("prune", "--max-days", str(options.days / 2), "--max-bytes", "1T", "--min-free", "0", *where),
-        ):
-            wall, peak = timed(*words)
-            shown = " ".join("OLDEST" if word == oldest else word for word in words if word not in where)
-            rows.append([f"`{shown}`", f"{wall:.1f} s", f"{wall / unit:.1f}", f"{peak} MiB"])
-        index = sum(each.stat().st_size for each in (data_dir / "telemetry/index").iterdir())
-    title = f"{options.runs:,} runs over {options.days} days: {files:,} inodes, {size / 2**20:,.0f} MiB on the disk"
-    print(table(f"{title}; the index of runs {index / 2**20:,.1f} MiB of what is left", rows))
+        print(f"{options.runs:,} runs written in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+        found = measured(data_dir, options.runs, options.days)
+    if options.save:
+        git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        text = json.dumps({"commit": commit, **found}, indent=1) + "\n"
+        (ROOT / "bench/results/runs-many.json").write_text(text)
+    print(shown(found))
 
 
 if __name__ == "__main__":

@@ -135,6 +135,12 @@ def scenarios(chance):
     return {"search, hybrid": hybrid, "search, lexical": lexical, "text, 1,000 files": text}
 
 
+def cpu_seconds(pid):
+    """Of the server and of the git processes that it waited for, not of the clients."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_mib(pid):
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
@@ -147,11 +153,13 @@ def measured(root, launcher, arguments):
             asyncio.run(crowd(url, 2, 20, make))  # what is opened lazily is open
             for clients, requests in ((1, arguments.requests // 5), (100, arguments.requests)):
                 print(f"{time.strftime('%X')} {name}, {clients} clients", file=sys.stderr, flush=True)
+                worked = cpu_seconds(pid)
                 latencies, failed, seconds = asyncio.run(crowd(url, clients, requests, make))
+                worked = cpu_seconds(pid) - worked
                 ordered = sorted(latencies)
                 quantiles = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.95, 0.99))
                 rows.append([name, str(clients), str(requests), str(failed), *(f"{q:.0f}" for q in quantiles)])
-                rows[-1].append(f"{requests / seconds:.0f}")
+                rows[-1] += [f"{requests / seconds:.0f}", f"{worked / requests * 1e3:.1f}"]
         memory = peak_mib(pid)
     return rows, memory
 
@@ -163,7 +171,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--watched", action="store_true", help="with codeintel-obs run in front as well")
     arguments = parser.parse_args()
-    head = ["what", "clients", "requests", "failed", "p50 ms", "p95 ms", "p99 ms", "per second"]
+    head = ["what", "clients", "requests", "failed", "p50 ms", "p95 ms", "p99 ms", "per second", "cpu ms each"]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "repo"
         make_repository(root, arguments.chunks, random.Random(arguments.seed))

@@ -119,16 +119,16 @@ def counted(server: Server) -> dict[str, Any]:
 
 
 def told(folder: Path) -> dict[str, Any]:
-    """Return what the ledger says of the same."""
+    """Return what the ledger says of the same; ``open`` are the kinds of steps without an end."""
     begun: dict[str, Any] = {}
     made = {"reasons": Counter[str](), "tokens": 0, "output_tokens": 0, "statuses": Counter[str](), "cancelled": 0}
     for record in processes.records(folder):
         if record["event"] == "step.begin":
-            begun[record["span_id"]] = record.get("payload", {})
+            begun[record["span_id"]] = record
         elif record["event"] == "step.end":
-            _take(made, record, {**begun.pop(record["span_id"]), **record.get("payload", {})})
-    assert begun == {}, f"steps without an end: {begun}"
-    return {**made, "reasons": dict(made["reasons"]), "statuses": dict(made["statuses"])}
+            _take(made, record, {**begun.pop(record["span_id"]).get("payload", {}), **record.get("payload", {})})
+    left = sorted(each["kind"] for each in begun.values())
+    return {**made, "reasons": dict(made["reasons"]), "statuses": dict(made["statuses"]), "open": left}
 
 
 def _take(made: dict[str, Any], record: dict[str, Any], payload: dict[str, Any]) -> None:
@@ -145,20 +145,26 @@ def _take(made: dict[str, Any], record: dict[str, Any], payload: dict[str, Any])
     made["output_tokens"] += payload["output_tokens"]
 
 
-def disagreements(folder: Path, model: str, number: int, seed: int) -> tuple[list[str], dict[str, Any]]:
-    """Serve ``model`` recorded, send ``number`` requests, and return what does not agree, and what both say."""
-    with serving(folder, model, **in_vllm.ENVIRONMENT) as server:
-        client = send_all(server, model, range(seed * number, (seed + 1) * number))
-        theirs = counted(server)
-        assert server.stop() == 0
-    ours = told(folder)
+def disagreements(client: Client, theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    """Return where vLLM's counters and the steps, or the clients and the steps, do not say the same."""
     wrong = [f"{key}: vLLM says {theirs[key]}, the steps {ours[key]}" for key in theirs if theirs[key] != ours[key]]
     seen = Counter(f"{status // 100}xx" for status in client.statuses.elements())
     if seen != ours["statuses"]:
         wrong.append(f"statuses: the clients saw {dict(seen)}, the steps {ours['statuses']}")
     if client.cancelled != ours["cancelled"]:
         wrong.append(f"cancelled: the clients {client.cancelled}, the steps {ours['cancelled']}")
-    return wrong, ours
+    return wrong
+
+
+def compared(folder: Path, model: str, number: int, seed: int) -> tuple[list[str], dict[str, Any]]:
+    """Serve ``model`` recorded, send ``number`` requests, and return what does not agree, and what the steps say."""
+    with serving(folder, model, **in_vllm.ENVIRONMENT) as server:
+        client = send_all(server, model, range(seed * number, (seed + 1) * number))
+        theirs = counted(server)
+        assert server.stop() == 0
+    ours = told(folder)
+    wrong = [f"steps without an end: {ours['open']}"] if ours["open"] else []
+    return wrong + disagreements(client, theirs, ours), ours
 
 
 def main() -> int:
@@ -168,8 +174,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        wrong, ours = disagreements(path, in_vllm_models.llama(path), options.requests, options.seed)
+        wrong, ours = compared(Path(folder), in_vllm_models.llama(), options.requests, options.seed)
     print(f"{options.requests} requests, seed {options.seed}: {ours}")
     print("\n".join(wrong) or "vLLM's counters, the clients and the steps agree")
     return 1 if wrong else 0

@@ -27,6 +27,16 @@ class RunNotFoundError(CodeIntelObsError):
     exit_code = 3
 
 
+class CompactedError(CodeIntelObsError):
+    """A run lies in a Parquet file, and this process cannot, or is not to, read one."""
+
+    exit_code = 3
+
+    def __init__(self, file: str, parquet: str) -> None:
+        mend = "`codeintel-obs` reads it where its extra is installed: pip install 'codeintel-obs[cli]'"
+        super().__init__(f"{file} was compacted into {parquet}; {mend}")
+
+
 class DamagedLedgerError(CodeIntelObsError):
     """A ledger holds less, or other, than what its writer wrote."""
 

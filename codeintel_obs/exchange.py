@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from codeintel_obs import guard
 from codeintel_obs.guard import quietly
+from codeintel_obs.incoming import sound
 from codeintel_obs.steps import Call, Point
 
 Watch = Callable[[str, Any], Any]
@@ -73,7 +74,8 @@ def attached(header: str | None) -> Any:
 
     What is ours in it stays out: the application would send it on to anybody.
     """
-    return guard.call(_attach, header) if header else None
+    whole = sound(header) if header else ""
+    return guard.call(_attach, whole) if whole else None
 
 
 def _attach(header: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
@@ -12,6 +13,27 @@ from codeintel_obs.steps import Link
 
 _PREFIX: Final = "codeintel."
 _CAP: Final = 8192
+
+
+_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_VALUE: Final = r"[!#-+\--:<-\[\]-~]*"
+_ENTRY: Final = re.compile(
+    rf"[ \t]*{_NAME}[ \t]*=[ \t]*{_VALUE}[ \t]*(?:;[ \t]*{_NAME}[ \t]*(?:=[ \t]*{_VALUE}[ \t]*)?)*"
+)
+_ENTRIES: Final = 180
+_ENTRY_CAP: Final = 4096
+
+
+def sound(baggage: str) -> str:
+    """Return those entries of W3C baggage that keep its format and limits; of a longer header none.
+
+    OpenTelemetry leaves the others out too, but logs each with its content: anybody could write into the
+    application's log, and the sender's words would be in it.
+    """
+    if len(baggage) > _CAP:
+        return ""
+    entries = [each for each in baggage.split(",") if len(each) <= _ENTRY_CAP and _ENTRY.fullmatch(each)]
+    return ",".join(entries[:_ENTRIES])
 
 
 def carrier_in(baggage: str | None) -> dict[str, str] | None:

@@ -59,6 +59,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # ships no t
     """Public names of the library that are not watched, each with its reason; ``fnmatch`` patterns are allowed."""
     plans: ClassVar[tuple[Plan, ...]] = ()
     """What the calls and requests of an application are expected to pass, once it has been imported."""
+    never_run: ClassVar[str] = ""
+    """What of the library has never been run under this plugin, so that nobody takes it for tested."""
     semantics: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {}
     """Semantic-convention attributes of a kind's span, from its filtered payload."""
 

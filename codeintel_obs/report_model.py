@@ -63,13 +63,17 @@ class ReportStep(msgspec.Struct, kw_only=True):
 
 
 class Raised(msgspec.Struct, kw_only=True):
-    """One exception on the way to a stop: how it hangs from another, and the step that first raised it."""
+    """One exception on the way to a stop: how it hangs from another, and the step that first raised it.
+
+    ``message`` is None where it is on no record: of one that no step raised, and that did not end the run itself.
+    """
 
     error_id: str
     error_type: str
     via: str
     step: str | None
     evidence: Evidence
+    message: str | None = None
 
 
 class Elsewhere(msgspec.Struct, kw_only=True):

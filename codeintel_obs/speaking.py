@@ -51,7 +51,7 @@ def step(kind: str, payload: Mapping[str, Any] | None = None) -> Iterator[dict[s
     except BaseException as exc:
         leave(token, previous)
         active.spans.restore(shown)
-        safely(guard.call, finish_failed, active, begun, exc, None)
+        safely(guard.call, _fail, active, begun, late, exc)
         raise
     leave(token, previous)
     active.spans.restore(shown)
@@ -64,6 +64,13 @@ def _begin(active: Recorder, kind: str, payload: Mapping[str, Any] | None) -> St
     return begun
 
 
-def _end(active: Recorder, begun: Step, late: Mapping[str, Any]) -> None:
-    if active.end(begun, Status.COMPLETED, active.free.keep(late)):
+def _end(active: Recorder, begun: Step, late: Mapping[str, Any], detail: str | None = None) -> None:
+    if active.end(begun, Status.COMPLETED, active.free.keep(late), detail):
         guard.each(active.listeners.step_ended, begun)
+
+
+def _fail(active: Recorder, begun: Step, late: Mapping[str, Any], exc: BaseException) -> None:
+    if isinstance(exc, GeneratorExit):  # nothing failed: who read from the generator around the block wants no more
+        _end(active, begun, late, "closed by consumer")
+    else:
+        finish_failed(active, begun, exc, active.free.keep(late))

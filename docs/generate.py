@@ -1,8 +1,9 @@
-"""Writes the pages that mirror code: ``docs/steps.md`` from the plugins' tables, ``docs/settings.md`` from the settings."""
+"""Writes the pages that mirror code: steps from the plugins' tables, settings, and in the budgets what was measured."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,7 +13,9 @@ from codeintel_obs.instrumentor import LibraryInstrumentor
 from codeintel_obs.steps import Point
 
 DOCS = Path(__file__).resolve().parent
+RESULTS = DOCS.parent / "bench" / "results" / "plugins.json"
 OWN = "codeintel_obs.plugins."
+MEASURED = "## What each plugin adds"
 
 
 def plugins() -> list[type[LibraryInstrumentor]]:
@@ -32,6 +35,8 @@ def steps_page() -> str:
     ]
     for plugin in plugins():
         lines += ["", f"## {plugin.plugin}", "", f"Library `{plugin.library}`: {_versions(plugin)}."]
+        if plugin.never_run:
+            lines += ["", f"Never run: {plugin.never_run}."]
         lines += ["", "| kind | wrapped | |", "| --- | --- | --- |"]
         kinds = sorted({point.kind or _purpose(point) for point in plugin.points})
         lines += [
@@ -101,7 +106,30 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"steps.md": steps_page, "settings.md": settings_page}
+def budgets_page() -> str:
+    """Return the page of budgets, with the measured overhead of each plugin below its last heading."""
+    head = (DOCS / "budgets.md").read_text(encoding="utf-8").partition(MEASURED)[0]
+    rows = json.loads(RESULTS.read_text(encoding="utf-8"))
+    commits = ", ".join(sorted({row["commit"] for row in rows.values()}))
+    rounds = ", ".join(sorted({str(row["rounds"]) for row in rows.values()}))
+    lines = [
+        MEASURED,
+        "",
+        "Each row is a ratio in one run: the same call bare and recorded in turns, by the CPU of the whole process, p10 of",
+        f"{rounds} rounds each (`make bench`, `make vllm`; bench/results/plugins.json, commit {commits}). Of the two",
+        "calls of a library the first is the cheapest that there is, where nothing hides what a step costs, and the last one",
+        "as applications make them.",
+        "",
+        "| plugin | call | bare, µs | added, µs | ratio |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, row in rows.items():
+        plugin, _, call = name.partition(": ")
+        lines.append(f"| {plugin} | {call} | {row['bare_us']} | {row['added_us']} | {row['ratio']:.2f} |")
+    return head + "\n".join(lines) + "\n"
+
+
+PAGES = {"steps.md": steps_page, "settings.md": settings_page, "budgets.md": budgets_page}
 
 
 def main() -> int:

@@ -39,3 +39,7 @@ def _run(*command: object) -> None:
     if ended.returncode:
         words = " ".join(map(str, command))
         raise RuntimeError(f"the tests that need torch cannot run: {words} failed:\n{ended.stderr[-3000:]}")
+
+
+if __name__ == "__main__":
+    print(install())

@@ -22,8 +22,8 @@ FILES = (
     "test_plugin_vllm_server.py",
 )
 TOGETHER = {
-    # an import of vLLM takes seconds: what needs it in the test's own process shares one, and its engines. The
-    # asynchronous engines come first: they fork, and a child of a process that has computed with OpenMP hangs.
+    # an import of vLLM takes seconds: what needs it in the test's own process shares one, and its engines; the
+    # asynchronous engine comes first, before one of this process binds its threads to cores
     "calls": (
         "test_plugin_vllm_async.py",
         "test_plugin_vllm_api.py",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from contextlib import asynccontextmanager, contextmanager
@@ -149,6 +150,23 @@ def own_server(folder, *options, launcher=()):
     assert rev(folder, "index", "repo").returncode == 0
     with serving(folder, *options, launcher=launcher) as served:
         yield served
+
+
+def behind(folder):
+    """Makes an index that is a commit behind its repository; what comes back makes it so again, at the same place."""
+    used, kept = folder / "used", folder / "kept"
+    (used / "repo").mkdir(parents=True)
+    write_repository(used / "repo")
+    assert rev(used, "index", "repo").returncode == 0
+    (used / "repo" / "later.py").write_text("def refund_card():\n    return 1\n")
+    commit(used / "repo")
+    used.rename(kept)
+
+    def again():
+        shutil.rmtree(used, ignore_errors=True)
+        return shutil.copytree(kept, used, symlinks=True)
+
+    return again
 
 
 @asynccontextmanager

@@ -280,3 +280,12 @@ def test_python_subprocess_joins_the_run(tmp_path):
     begun = {each["kind"]: each for each in records_of(data) if each["event"] == "step.begin"}
     assert begun["app.child"]["parent_span_id"] == begun["app.outer"]["span_id"]
     assert begun["app.child"]["attempt"] == begun["app.outer"]["attempt"]
+
+
+def test_a_block_that_fails_keeps_what_it_told_of_itself():
+    """What was put into the dict is known, however the block ends."""
+    with recording() as told, pytest.raises(OSError, match="no more"), step("app.reads") as late:
+        late["rows"] = 3
+        raise OSError("no more")
+    (made,) = told.steps
+    assert (made.status, made.end_payload) == ("failed", {"rows": 3})

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from in_vllm import ENVIRONMENT, FILES, PLUGINS, install, why_not
+from in_vllm import ENVIRONMENT, PLUGINS, TOGETHER, install, why_not
 
 HERE = Path(__file__).parent
 
@@ -35,15 +35,8 @@ def passed(*words):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)  # vLLM is installed once, and imported by each test run
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.timeout(1500)  # vLLM is installed once, and imported by each process
+@pytest.mark.parametrize("name", TOGETHER)
 def test_the_plugin_over_vllm_passes_its_own_tests(name):
-    """Real models and real servers on a CPU: every file that needs vLLM, each in a process, none of its tests skipped."""
-    passed(str(HERE / name))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1500)  # the same
-def test_the_plugin_over_vllm_keeps_the_promises():
-    """The conformance kit over it."""
-    passed(str(HERE / "test_conformance.py"), "-k", " or ".join(PLUGINS))
+    """Real models and real servers on a CPU, and the conformance kit over them: none of the tests is skipped."""
+    passed(*(str(HERE / each) for each in TOGETHER[name]), "-k", " or ".join(PLUGINS))

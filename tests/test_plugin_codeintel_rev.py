@@ -80,7 +80,7 @@ def test_stages_are_steps_in_their_order(served, generation, tmp_path):
     begun = [step.kind for step in told.begun if step.parent is search]
     assert begun == [f"retrieval.{stage}" for stage in STAGES]
     gather = told.only("retrieval.gather_channels")
-    assert [step.parent for step in told.of("retrieval.channel")] == [gather] * 4
+    assert [step.parent for step in told.of("retrieval.channel")] == [gather] * 2
 
 
 def test_channels_are_in_threads_of_their_own(served, generation, tmp_path):
@@ -88,7 +88,7 @@ def test_channels_are_in_threads_of_their_own(served, generation, tmp_path):
     _, told = searched(generation, remote(tmp_path, served[0]))
     threads = {told.payload(step)["channel"]: step.thread for step in told.of("retrieval.channel")}
     assert {name: thread.rpartition("_")[0] for name, thread in threads.items()} == {
-        name: f"codeintel-rev-{name}" for name in ("semantic", "bm25", "splade", "exact")
+        name: f"codeintel-rev-{name}" for name in ("semantic", "bm25")
     }
     assert {step.run.run_id for step in told.steps} == {told.only("retrieval.search").run.run_id}
 
@@ -113,7 +113,7 @@ def test_payloads_say_choices_and_counts(served, generation, tmp_path):
         "rrf_k": 10,
     }
     assert by_kind["retrieval.gather_channels"] == {
-        "channels": ["semantic", "bm25", "splade", "exact"],
+        "channels": ["semantic", "bm25"],
         "outcomes": {each.channel: each.status for each in found.channels},
         "found": sum(len(each.found) for each in found.channels),
         "warnings": 0,
@@ -140,16 +140,14 @@ def skips(told):
 
 
 def test_a_skipped_channel_has_the_kind_that_did_not_run(served, generation, tmp_path):
-    """The application's own reason, under the channel that was asked; its call returned."""
+    """The application's own reason, under the stage that decided: a channel with nothing to do is given no thread."""
     _, told = searched(generation, remote(tmp_path, served[0]))
     assert skips(told) == {
         "splade.search": ("no SPLADE model is configured (splade.model)", {"channel": "splade"}),
         "duckdb.query": ("the query names no identifier", {"channel": "exact"}),
     }
-    (skip,) = told.of("splade.search")
-    assert skip.parent is channel(told, "splade")
-    assert channel(told, "splade").status is Status.COMPLETED
-    assert told.payload(channel(told, "splade"))["outcome"] == "skipped"
+    assert {step.parent for step in told.steps if step.instant} == {told.only("retrieval.gather_channels")}
+    assert sorted(told.payload(step)["channel"] for step in told.of("retrieval.channel")) == ["bm25", "semantic"]
 
 
 def test_a_channel_of_no_weight_is_not_asked(served, generation, tmp_path):

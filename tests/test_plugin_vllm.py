@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import in_vllm_engines
 import pytest
-from in_vllm_models import llama, minilm, reranker
-from vllm import LLM, LLMEngine, SamplingParams
-from vllm.engine.arg_utils import EngineArgs
+from in_vllm_engines import GREEDY, OPTIONS, made
+from in_vllm_models import llama, minilm
+from vllm import LLM, SamplingParams
 from vllm.sampling_params import BeamSearchParams
 from vllm.v1.engine import FinishReason
 
@@ -13,40 +14,39 @@ from codeintel_obs import Status
 from codeintel_obs.plugins.vllm.instrumentor import VLLMInstrumentor
 from codeintel_obs.testing import recording
 
-OPTIONS = {"dtype": "float32", "enforce_eager": True, "max_model_len": 256}
-GREEDY = SamplingParams(temperature=0, max_tokens=8, seed=1)
 TEXTS = ["the cat sat on", "a mat in the sea", "fish"]
-alive = []
-"""Engines of this process share vLLM's global state, and one that is collected takes it from the others."""
-
-
-def made(cls, **options):
-    alive.append(cls(**options))
-    return alive[-1]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model():
     """A tiny Llama of random weights, on disk."""
-    return llama(tmp_path_factory.mktemp("models"))
+    return llama()
 
 
 @pytest.fixture(scope="module")
-def writer(model):
+def writer():
     """A model that writes, with statistics."""
-    return made(LLM, model=model, disable_log_stats=False, **OPTIONS)
+    return in_vllm_engines.writer()
 
 
 @pytest.fixture(scope="module")
 def embedder():
     """MiniLM."""
-    return made(LLM, model=minilm(), runner="pooling", **OPTIONS)
+    return in_vllm_engines.embedder()
 
 
 @pytest.fixture(scope="module")
-def scorer(tmp_path_factory):
+def scorer():
     """A cross encoder of random weights."""
-    return made(LLM, model=reranker(tmp_path_factory.mktemp("scorer")), runner="pooling", **OPTIONS)
+    return in_vllm_engines.scorer()
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """A model that writes, without statistics, and what its load was recorded as."""
+    with watched() as told:
+        quiet = made(LLM, model=llama())
+    return quiet, told
 
 
 def watched(**settings):
@@ -62,11 +62,9 @@ def seen(told, kind, *keys):
 # -- generation ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_load_says_what_is_loaded_and_where_it_runs(model):
+def test_a_load_says_what_is_loaded_and_where_it_runs(loaded, model):
     """One step, though the engine is made in it: the model as it was asked for, and what vLLM made of it."""
-    with watched() as told:
-        made(LLM, model=model, **OPTIONS)
-    (step,) = told.steps
+    (step,) = loaded[1].steps
     assert (step.kind, step.payload) == ("vllm.load", {"mode": "local", "model": model})
     assert step.end_payload == {
         "runner": "generate", "dtype": "torch.float32", "device": "cpu", "engine": "InprocClient", "max_model_len": 256,
@@ -114,11 +112,10 @@ def test_a_repeated_prompt_says_what_the_cache_had(writer):
     }
 
 
-def test_without_statistics_there_are_no_times(model):
+def test_without_statistics_there_are_no_times(loaded):
     """vLLM keeps none unless it is told to: unknown is absent."""
-    quiet = made(LLM, model=model, **OPTIONS)
     with watched() as told:
-        quiet.generate("the cat", GREEDY, use_tqdm=False)
+        loaded[0].generate("the cat", GREEDY, use_tqdm=False)
     payload = told.payload(told.only("vllm.generate"))
     assert {"queue_ns", "prefill_ns", "decode_ns", "preemptions"}.isdisjoint(payload)
     assert payload["output_tokens"] == 8
@@ -294,10 +291,9 @@ def test_a_pooling_that_returns_errors_is_failed(embedder, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def engine(model):
+def engine():
     """An engine that the test steps itself."""
-    alive.append(LLMEngine.from_engine_args(EngineArgs(model=model, disable_log_stats=False, **OPTIONS)))
-    return alive[-1]
+    return in_vllm_engines.engine()
 
 
 def test_requests_of_an_engine_are_told_when_they_finish(engine):

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 import pytest_asyncio
-from in_vllm_models import llama, minilm
-from vllm import AsyncEngineArgs, PoolingParams, SamplingParams
+from in_vllm_models import llama
+from vllm import AsyncEngineArgs, SamplingParams
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -30,21 +30,13 @@ def watched(**settings):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def writer(tmp_path_factory):
+async def writer():
     """A model that writes, served by an engine in another process."""
-    model = llama(tmp_path_factory.mktemp("models"))
+    model = llama()
     with watched() as told:
         engine = AsyncLLM.from_engine_args(AsyncEngineArgs(model=model, **OPTIONS))
     step = told.only("vllm.load")
     assert (step.payload, step.end_payload["engine"]) == ({"mode": "async", "model": model}, "AsyncMPClient")
-    yield engine
-    engine.shutdown()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def embedder():
-    """MiniLM, served alike."""
-    engine = AsyncLLM.from_engine_args(AsyncEngineArgs(model=minilm(), runner="pooling", **OPTIONS))
     yield engine
     engine.shutdown()
 
@@ -161,18 +153,6 @@ async def test_a_request_that_is_handed_over_is_a_step(writer):
     assert output.finished
     payload = told.payload(told.only("vllm.add_request"))
     assert (payload["request_id"], payload["max_tokens"], payload["mode"]) == ("own", 8, "async")
-
-
-async def test_a_pooling_says_its_dimension(embedder):
-    """One output, its task, its tokens; the vector is not kept."""
-    with watched() as told:
-        stream = embedder.encode("the cat", PoolingParams(task="embed"), "pool")
-        (output,) = [each async for each in stream]
-    payload = told.payload(told.only("vllm.encode"))
-    assert payload == {
-        "mode": "async", "model": minilm(), "request_id": "pool", "count": 1, "task": "embed", "outputs": 1, "dim": 384,
-        "tokens": len(output.prompt_token_ids), "cached_tokens": 0, "items": 1,
-    }  # fmt: skip
 
 
 async def test_pausing_is_a_step(writer):

@@ -1,4 +1,7 @@
-"""vLLM's engine in a child process, forked or spawned, under the recorder; and vLLM's own spans beside ours."""
+"""vLLM's engine in a child process under the recorder, and vLLM's own spans beside ours.
+
+On a CPU vLLM spawns its children whatever it is told, and an engine apart from its program has a worker in a third one.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +47,16 @@ async def serve(path, url):
     engine.shutdown()
 
 if __name__ == "__main__":
-    path, url, how = sys.argv[1:]
-    asyncio.run(serve(path, url)) if how == "async" else main(path, otlp_traces_endpoint=url)
+    path, url = sys.argv[1:]
+    main(path, otlp_traces_endpoint=url)
+    asyncio.run(serve(path, url))
 """
 )
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return llama(tmp_path_factory.mktemp("models"))
+def model():
+    return llama()
 
 
 def ran(folder, *command, **env):
@@ -75,10 +79,9 @@ def launched(folder, program, *arguments, **env):
     return ran(folder, processes.OBS, "run", "--quiet", "--", sys.executable, "app.py", *arguments, **env)
 
 
-@pytest.mark.parametrize("how", ["fork", "spawn"])
-def test_an_engine_in_a_child_process_answers_and_tells_no_step_twice(tmp_path, model, how):
+def test_an_engine_in_a_child_process_answers_and_tells_no_step_twice(tmp_path, model):
     """The child joins the run, with its imports and logs; what was asked for is told by the process that asked."""
-    env = {"VLLM_ENABLE_V1_MULTIPROCESSING": "1", "VLLM_WORKER_MULTIPROCESSING_METHOD": how}
+    env = {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
     apart = launched(tmp_path, PROGRAM, model, **env)
     assert len(apart) == 1
     told = processes.report(tmp_path)
@@ -95,18 +98,19 @@ def test_an_engine_in_a_child_process_answers_and_tells_no_step_twice(tmp_path, 
     )
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
-def test_vllms_own_spans_are_children_of_the_steps(tmp_path, model, how):
-    """With its tracing on: each request's span hangs from its step's, has the run's id, and is exported once."""
+def test_vllms_own_spans_are_children_of_the_steps(tmp_path, model):
+    """With its tracing on: each request's span hangs from its step's, has the run's id, and is exported once.
+
+    Two prompts in one call of ``LLM``, and three requests of ``AsyncLLM`` at once.
+    """
     with receiving(tmp_path) as receiver:
         url = f"{receiver.url}/v1/traces"
-        protocol = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}
-        launched(tmp_path, TRACED, model, url, how, **protocol)
+        launched(tmp_path, TRACED, model, url, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf")
         spans = receiver.spans()
     steps = {span["span_id"]: span for span in spans if span["scope"] == "codeintel_obs.vllm"}
     requests = [span for span in spans if span["name"] == "llm_request"]
     generated = [span for span in steps.values() if span["name"] == "vllm.generate"]
-    assert (len(requests), len(generated)) == ((2, 1) if how == "sync" else (3, 3))
+    assert (len(requests), len(generated)) == (2 + 3, 1 + 3)
     assert len({span["span_id"] for span in requests}) == len(requests)
     for request in requests:
         step = steps[request["parent_span_id"]]

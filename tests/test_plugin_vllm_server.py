@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import time
 import urllib.error
 
 import processes
@@ -12,15 +12,15 @@ import pytest
 from in_vllm import ENVIRONMENT
 from in_vllm_models import llama, minilm
 from in_vllm_server import serving, texts
-from vllm_agreement import disagreements
+from vllm_agreement import counted, disagreements, send_all, told
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a server imports vLLM twice
 ASKED = {"prompt": "the cat sat", "max_tokens": 12, "temperature": 0, "ignore_eos": True, "logprobs": 1}
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return llama(tmp_path_factory.mktemp("models"))
+def model():
+    return llama()
 
 
 def ledger(folder):
@@ -50,11 +50,13 @@ def test_pooling_requests_are_steps_in_the_runs_of_their_http_requests(tmp_path)
         server.idle()
         finished = sum(server.finished().values())
         tokens = server.total("request_prompt_tokens_sum")
-        server.stop()
+        assert server.stop() == 0
     begun, ended = ledger(tmp_path)
     encoded = merged(begun, ended, "vllm.encode")
     assert len(encoded) == finished == 2 + 4 + 4
-    assert {each["dim"] for each in encoded} == {384}
+    known = {"mode": "async", "model": minilm(), "count": 1, "task": "embed", "outputs": 1, "dim": 384, "items": 1}
+    assert [{key: each.get(key) for key in known} for each in encoded] == [known] * 10
+    assert len({each["request_id"] for each in encoded}) == 10
     assert sum(each["tokens"] for each in encoded) == tokens
     for step in begun.values():
         if step["kind"] == "vllm.encode":
@@ -76,32 +78,64 @@ def answers(server, model):
     return whole["choices"], whole["usage"], parts, chat["choices"]
 
 
-def test_answers_are_identical_and_a_kill_in_mid_stream_loses_nothing(tmp_path, model):
-    """With and without the recorder; killed while it streams, the finished steps are on record and one is in flight."""
-    (tmp_path / "bare").mkdir()
-    (tmp_path / "recorded").mkdir()
-    with (
-        serving(tmp_path / "bare", model, launcher=(), **ENVIRONMENT) as bare,
-        serving(tmp_path / "recorded", model, **ENVIRONMENT) as server,
-    ):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the recorded server runs."""
+    return tmp_path_factory.mktemp("recorded")
+
+
+@pytest.fixture(scope="module")
+def server(folder, model):
+    """A model that writes, served under the recorder to all tests below; the last of them kills it."""
+    with serving(folder, model, **ENVIRONMENT) as made:
+        yield made
+
+
+def test_steps_agree_with_vllms_own_counters(folder, server, model):
+    """Reasons, tokens and statuses, with cancellations and errors among them; in full it is bench/vllm_agreement.py."""
+    client = send_all(server, model, range(240, 320))
+    theirs, ours = counted(server), settled(folder)
+    assert disagreements(client, theirs, ours) == []
+    assert ours["cancelled"] > 0
+
+
+def settled(folder):
+    """Return what the ledger says once every request has ended: a cancelled one does when the server has seen it."""
+    for _ in range(200):
+        ours = told(folder)
+        if ours["open"] == ["http.lifespan"]:
+            return ours
+        time.sleep(0.1)
+    raise AssertionError(f"steps without an end: {ours['open']}")
+
+
+def test_answers_are_identical(tmp_path, server, model):
+    """With and without the recorder: texts, tokens' probabilities, usage and streams."""
+    with serving(tmp_path, model, launcher=(), **ENVIRONMENT) as bare:
         assert answers(server, model) == answers(bare, model)
-        stream = server.stream("/v1/completions", model=model, **{**ASKED, "max_tokens": 240})
-        first = next(texts(stream))
-        os.kill(child_of(tmp_path / "recorded"), signal.SIGKILL)
-        assert server.process.wait(60) != 0
-        with pytest.raises((OSError, urllib.error.URLError, ValueError)):
-            list(texts(stream))
-            raise ValueError("the stream ended as if nothing had happened")
+
+
+def test_a_kill_in_mid_stream_loses_nothing(folder, server, model):
+    """The finished steps are on record, the one that was streaming is in flight, and its run says so."""
+    with server.stream("/v1/completions", model=model, **ASKED) as whole:
+        assert len(list(texts(whole))) == 12
+    stream = server.stream("/v1/completions", model=model, **{**ASKED, "max_tokens": 240})
+    first = next(texts(stream))
+    os.kill(child_of(folder), signal.SIGKILL)
+    assert server.process.wait(60) != 0
+    with pytest.raises((OSError, urllib.error.URLError, ValueError)):
+        list(texts(stream))
+        raise ValueError("the stream ended as if nothing had happened")
     assert first
-    begun, ended = ledger(tmp_path / "recorded")
-    generated = merged(begun, ended, "vllm.generate")
-    assert [(each["output_tokens"], each["finish_reasons"]) for each in generated[:2]] == [(12, {"length": 1})] * 2
+    begun, ended = ledger(folder)
+    finished = merged(begun, ended, "vllm.generate")[-1]
+    assert (finished["output_tokens"], finished["finish_reasons"]) == (12, {"length": 1})
     killed = [each for span_id, each in begun.items() if span_id not in ended]
     assert sorted(each["kind"] for each in killed) == ["http.lifespan", "http.request", "vllm.generate"]
     (run,) = {each["run_id"] for each in killed if each["kind"] == "vllm.generate"}
-    told = processes.report(tmp_path / "recorded", run)
-    assert told["outcome"] == "interrupted"
-    assert {step["kind"] for step in told["steps"] if step["status"] == "in_flight"} == {
+    told_of = processes.report(folder, run)
+    assert told_of["outcome"] == "interrupted"
+    assert {step["kind"] for step in told_of["steps"] if step["status"] == "in_flight"} == {
         "http.request",
         "vllm.generate",
     }
@@ -111,11 +145,3 @@ def child_of(folder):
     """Return the process id of the recorded server, as its run says."""
     records = processes.records(folder)
     return next(each["payload"]["pid"] for each in records if each["event"] == "run.begin")
-
-
-def test_steps_agree_with_vllms_own_counters(tmp_path, model):
-    """Reasons, tokens and statuses, with cancellations and errors among them; in full it is bench/vllm_agreement.py."""
-    wrong, ours = disagreements(tmp_path, model, 80, seed=3)
-    assert wrong == []
-    assert ours["cancelled"] > 0
-    assert json.dumps(ours)

@@ -325,6 +325,29 @@ thread.join()
 """,
         outcome="completed",
     ),
+    "a time-out that no step raised": Case(
+        """
+async def work():
+    with step("a.inner"):
+        await asyncio.sleep(9)
+asyncio.run(asyncio.wait_for(work(), 0.05))
+""",
+        stop=(None, "TimeoutError", ""),
+        trail=[("TimeoutError", "end", None), ("asyncio.exceptions.CancelledError", "cause", "a.inner")],
+    ),
+    "a generator is closed in the middle of its step": Case(
+        """
+def rows():
+    with step("a.rows"):
+        yield 1
+        yield 2
+for row in rows():
+    break
+with step("a.after"):
+    pass
+""",
+        outcome="completed",
+    ),
     "nothing was watched before": Case(
         """
 raise ValueError("x")

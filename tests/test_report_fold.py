@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from codeintel_obs.report.build import Surroundings, build
+from codeintel_obs.report.entries import batched
 from codeintel_obs.report_model import IntegrityFacts
 from codeintel_obs.steps import ChainLink, ErrorInfo, Record
 
@@ -68,7 +69,7 @@ class Script:
             dropped=0,
         )
         around = Surroundings("r", "a" * 16, lambda: whole, alive={HOST: alive}, manifests=manifests or {})
-        return build(lambda: self.entries, around, keep)
+        return build(lambda: batched(self.entries), around, keep)
 
 
 def error(name, *chain, cls="ValueError"):
@@ -195,6 +196,7 @@ def test_raise_from_follows_the_cause_to_its_step():
     stop = report.stopped_because
     assert (stop.step, stop.message) == ("s1", "message of x")
     assert [(each.error_id, each.via, each.step) for each in stop.trail] == [("y", "end", None), ("x", "cause", "s1")]
+    assert [each.message for each in stop.trail] == ["message of y", "message of x"]
     assert report.handled_failures == []
 
 

@@ -16,6 +16,7 @@ from codeintel_obs.ledger.checks import is_whole, sums
 from codeintel_obs.report import fold, render_text, tree
 from codeintel_obs.report.attempts import find, report_of
 from codeintel_obs.report.build import Surroundings, build
+from codeintel_obs.report.entries import batched
 from codeintel_obs.report_model import IntegrityFacts, ProcessFacts, RunReport
 from codeintel_obs.steps import Record
 
@@ -134,7 +135,7 @@ def test_dropped_records_make_an_absence_unproved():
     )
     manifest = {"plugins": {"faiss": {"kinds": {"faiss.search": "wrapped"}, "points": {}}}}
     around = Surroundings("r", "a" * 16, lambda: facts, alive={HOST: False}, manifests={HOST: manifest})
-    report = build(lambda: script.entries, around)
+    report = build(lambda: batched(script.entries), around)
     assert [each.why for each in report.did_not_run] == ["not_observed"]
     assert report.warnings[0].message == "3 records could not be written: ENOSPC"
 
@@ -155,7 +156,7 @@ def test_a_storm_of_failures_is_bounded_and_told():
             yield PLACE, Record(n=next(numbers), event="step.end", mono_ns=at, span_id=name, **failed, **common)
 
     whole = made().integrity
-    report = build(entries, Surroundings("r", "a" * 16, lambda: whole), 10)
+    report = build(lambda: batched(entries()), Surroundings("r", "a" * 16, lambda: whole), 10)
     assert report.ran == {"git.process": {"failed": 30_000}}
     assert {"s0", "s29999"} <= {each.id for each in report.steps}
     assert len(report.steps) == 10_000

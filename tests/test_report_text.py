@@ -6,7 +6,7 @@ import pytest
 from test_report_render import report, step, stop
 
 from codeintel_obs.cli import main
-from codeintel_obs.report import render_text, words
+from codeintel_obs.report import digest, render_html, render_text, words
 from codeintel_obs.report_model import Elsewhere, Exit, Raised, ReportError, ReportLog, Told
 
 LONG = "Catalog Error: Table with name " + "x" * 200
@@ -51,6 +51,20 @@ def test_lines_of_other_files_are_cited_by_a_short_name_that_the_end_explains():
     assert "in another process under it: tool.call [01234567] f2#14, f2#15\n    LookupError: no book x" in text
     assert "evidence: #9, f2#2" in text
     assert f"  #n is record n of /d/telemetry/runs/{own}\n  f2#n is record n of /d/telemetry/runs/{other}\n" in text
+
+
+def test_the_exception_that_ended_the_run_is_told_with_its_own_message():
+    """What a person saw last on the screen was its text, and not the text of what caused it; nothing is told twice."""
+    trail = [Raised(error_id="e1", error_type="RuntimeError", via="end", step=None, evidence=[], message="no answer"),
+             Raised(error_id="e0", error_type="OSError", via="cause", step="s", evidence=[], message="no file")]  # fmt: skip
+    made = report(outcome="failed", stopped_because=stop(error_type="OSError", message="no file", trail=trail))
+    for text in (
+        render_text.render(made),
+        digest.digest(made, 2_000),
+        render_html.render(made).partition("<script")[0],
+    ):
+        assert text.count("no answer") == 1
+    assert "  the run ended with RuntimeError: no answer\n  caused by OSError [s]\n" in render_text.render(made)
 
 
 def test_hints_and_warnings_are_told_to_their_end():

@@ -1,7 +1,9 @@
 """Every HTTP route over a real socket, with and without the recorder in front of the server."""
 
+import time
+
 import pytest
-from rev_served import FILES, LAUNCHERS, PAY, lasting, serving
+from rev_served import FILES, LAUNCHERS, PAY, behind, lasting, serving
 
 pytestmark = pytest.mark.slow  # real servers
 
@@ -145,4 +147,29 @@ def test_answers_are_the_same_with_the_recorder_in_front(repository):
         with serving(repository, launcher=launcher) as server, server.client() as client:
             got = [client.request(method, path, json=body) for method, path, body in ROUTES]
             answers.append([(a.status_code, a.headers["content-type"], lasting(a.json())) for a in got])
+    assert answers[0] == answers[1]
+
+
+def reindexed(client):
+    """The answer to the request, and the status once what it began has ended."""
+    answer = client.post("/v1/index")
+    while "last_reindex" not in client.get("/v1/index").json():
+        time.sleep(0.1)
+    return answer
+
+
+def test_renewing_the_index_is_the_same_with_the_recorder_in_front(tmp_path):
+    """Behind before it, accepted, and then up to HEAD and answering from the new commit."""
+    again, answers = behind(tmp_path), []
+    for launcher in LAUNCHERS.values():
+        with serving(again(), launcher=launcher) as server, server.client() as client:
+            before = client.get("/v1/index")
+            got = [before, reindexed(client)]
+            got += [
+                client.get(path) for path in ("/v1/index", "/v1/symbols?name=refund_card", "/v1/search?q=refund+card")
+            ]
+            answers.append([(a.status_code, a.headers["content-type"], lasting(a.json())) for a in got])
+    assert [status for status, _, _ in answers[0]] == [200, 202, 200, 200, 200]
+    assert [answers[0][n][2]["index"]["stale"] for n in (0, 2)] == [True, False]
+    assert answers[0][3][2]["symbols"][0]["path"] == "later.py"
     assert answers[0] == answers[1]

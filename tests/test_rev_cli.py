@@ -3,16 +3,16 @@
 import json
 import os
 import re
-import signal
+import shutil
 import subprocess
 import sys
-import time
 
 import git
 import pytest
 
 from codeintel_rev.cli import index, main
 from codeintel_rev.cli.progress import Lines
+from codeintel_rev.indexing.vectors import FIRST_BATCH
 
 FILES = {
     "pay.py": "def charge_card(number, amount):\n    return gateway.charge(number, amount)\n",
@@ -179,24 +179,59 @@ def test_help_teaches(capsys):
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"[]\n"
 
 
-def test_ctrl_c_is_exit_130_and_leaves_the_index(repo, monkeypatch, tmp_path):
-    """In the middle of embedding: one line, no traceback, and the old index answers."""
+STOPPED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from codeintel_rev.cli import main, progress
+class Stopped(progress.Lines):
+    def advance(self, units=1):
+        if self._label.startswith(sys.argv[3]):
+            signal.raise_signal(signal.SIGINT)
+progress.Lines = Stopped
+sys.exit(main(sys.argv[1:3]))
+"""
+
+
+def interrupted(repo, stage):
+    """The exit code and stderr of an indexing that gets a Ctrl-C when it has come some way in this stage."""
+    command = [sys.executable, "-c", STOPPED, "index", repo, stage]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert list(repo.glob(".codeintel-rev/generations/.building-*")) == []
+    return ran.returncode, re.sub("[0-9a-f]{12}", "<commit>", ran.stderr)
+
+
+MANY = {f"m{n}.py": f"def f{n}():\n    call({n})\n" for n in range(40)}
+
+
+def test_ctrl_c_while_embedding_says_what_stays(repo, monkeypatch, capsys):
+    """One line, no traceback; the new commit answers by its words, and `status` knows that nobody goes on."""
     monkeypatch.delenv("CODEINTEL_REV_MODEL_DIR")
-    commit(repo, {f"m{n}.py": f"def f{n}():\n" + f"    call({n}, {n} * 3)\n" * 60 for n in range(400)})
-    drafts = repo / ".codeintel-rev" / "generations"
-    with start("index", repo) as child:
-        deadline = time.monotonic() + 60
-        while not list(drafts.glob(".building-*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(1)
-        child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
-    assert (child.returncode, err) == (
-        130,
-        "codeintel-rev: interrupted; an index that was there before still answers\n",
-    )
-    assert list(drafts.glob(".building-*")) == []
+    commit(repo, MANY)
+    told = "commit <commit> answers by its words, and vectors that were made are kept. Mend: index again, it goes on from there"
+    assert interrupted(repo, "embedding") == (130, f"codeintel-rev: interrupted; {told}\n")
+    capsys.readouterr()
+    assert main(["status", str(repo)]) == 0
+    assert re.search(r"  broken   embedding 42 .*; process \d+ was stopped\. Mend: ", capsys.readouterr().out)
     assert main(["search", "charge card", "--repo", str(repo)]) == 0
+    capsys.readouterr()
+    assert main(["index", str(repo), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["embedded"], made["reused"]) == (42 - FIRST_BATCH, FIRST_BATCH)
+
+
+def test_ctrl_c_before_anything_is_published_says_what_answers(repo, capsys):
+    """Nothing, the first time; later the index that was there before."""
+    shutil.rmtree(repo / ".codeintel-rev")
+    assert interrupted(repo, "writing the index") == (
+        130,
+        "codeintel-rev: interrupted; nothing is indexed yet. Mend: index again\n",
+    )
+    main(["index", str(repo)])
+    commit(repo, {"more.py": "def more(): ...\n"})
+    assert interrupted(repo, "writing the index") == (
+        130,
+        "codeintel-rev: interrupted; the index of commit <commit> answers as before. Mend: index again\n",
+    )
 
 
 def test_a_reader_that_goes_away_is_no_traceback(repo):

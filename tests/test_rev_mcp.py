@@ -5,7 +5,7 @@ import json
 
 import jsonschema
 import pytest
-from rev_served import LAUNCHERS, Served, asked, commit, lasting, own_server, serving, session
+from rev_served import LAUNCHERS, Served, asked, behind, commit, lasting, own_server, serving, session
 
 pytestmark = pytest.mark.slow  # real servers
 
@@ -145,4 +145,27 @@ async def test_answers_are_the_same_with_the_recorder_in_front(repository, trans
         else:
             results = await asked(Served(repository, launcher, "", None), transport, *CALLS)
         answers.append([(result.is_error, lasting(result.structured_content)) for result in results])
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_reindex_answers_the_same_with_the_recorder_in_front(tmp_path, transport):
+    """What is said while it runs and after it, and what the new index then answers, are those of a bare server."""
+    again, answers = behind(tmp_path), []
+    calls = [
+        ("reindex", {"wait_seconds": 60}),
+        ("index_status", {}),
+        ("find_symbol", {"name": "refund_card"}),
+        CALLS[0],
+    ]
+    for launcher in LAUNCHERS.values():
+        folder = again()
+        if transport == "http":
+            with serving(folder, launcher=launcher) as served:
+                results = await asked(served, transport, *calls)
+        else:
+            results = await asked(Served(folder, launcher, "", None), transport, *calls)
+        answers.append([(result.is_error, lasting(result.structured_content)) for result in results])
+    assert answers[0][0][1]["finished"]
+    assert answers[0][2][1]["symbols"][0]["path"] == "later.py"
     assert answers[0] == answers[1]

@@ -1,6 +1,8 @@
 """codeintel_rev, where vectors lie: FAISS in its three kinds, Qdrant embedded, and what is refused."""
 
 import json
+import os
+import subprocess
 import sys
 from contextlib import closing
 
@@ -135,3 +137,24 @@ def test_without_the_client_the_mend_is_named(tmp_path, vectors, monkeypatch):
     with pytest.raises(ModelUnavailableError) as caught:
         build(draft(tmp_path), vectors[:10], settings(tmp_path, store="qdrant"))
     assert caught.value.mend == "Mend: pip install 'codeintel-obs[qdrant]'"
+
+
+_ALONE = """
+import os, sys
+from pathlib import Path
+import faiss, numpy as np
+from codeintel_rev.io.faiss_manager import FaissManager
+index = FaissManager(Path(sys.argv[1]), 12_000)
+query = np.eye(1, index.dim, dtype=np.float32)
+before = len(os.listdir("/proc/self/task"))
+index.search(query, 10)
+print(len(os.listdir("/proc/self/task")) - before, faiss.omp_get_max_threads())
+"""
+
+
+def test_a_search_starts_no_threads(tmp_path, vectors):
+    """Many are asked at once, and a team of threads for each would wait for its members by burning the cores."""
+    faiss_manager.build(tmp_path, vectors, "flat")
+    command = [sys.executable, "-c", _ALONE, tmp_path]
+    ran = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "4"}, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["0", "4"]  # and the caller's own setting is as it was

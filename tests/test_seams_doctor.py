@@ -133,6 +133,24 @@ def test_doctor_looks_beside_the_script_that_is_to_be_run(folder, tmp_path_facto
     assert findings(targets, seams, command=("python3", str(folder / "app.py"))) == {}
 
 
+@pytest.mark.parametrize(
+    ("command", "tells"),
+    [
+        (("python3", "app.py"), True),
+        (("/usr/bin/python3.11", "-X", "dev", "-m", "app"), True),
+        (("python3", "other.py"), False),
+        (("python3", "-c", "app"), False),
+        (("uvicorn", "app:app"), False),
+        ((), False),
+    ],
+)
+def test_doctor_tells_of_functions_of_the_program_itself(folder, command, tells):
+    """Run as a program, a module is `__main__`: it is never imported by its name, and nothing is wrapped."""
+    (folder / "app.py").write_text("def work():\n    pass\n")
+    found = findings(targets, [{"target": "app:work", "kind": "shop.work"}], command=command)
+    assert (set(found) == {"seam-in-the-script"}) is tells
+
+
 def test_doctor_tells_kinds_that_collide_or_that_nobody_records(folder):
     """A kind that a plugin has, and a plan of a kind that nothing records."""
     seams = [{"target": "shop.search:Searcher.find", "kind": "faiss.search"}]

@@ -18,6 +18,8 @@ from .case import Case
 from .ledgers import attempts, numbers
 from .running import run
 
+_ALTERED = 5
+"""Of each record so many bytes; every place of a line is altered in the proof `ledger-flips`."""
 _FLAGS = ("gaps", "bad_crc", "torn_tail", "duplicates", "dropped")
 
 
@@ -52,38 +54,57 @@ class Mutation:
 
 
 def lies(case: Case, seed: int, share: float = 1.0) -> list[str]:
-    """Run ``case``, mutate its ledgers one record at a time, and return the mutations that no report told of."""
+    """Run ``case``, mutate its ledgers one record at a time, and return the mutations that no report told of.
+
+    In full each record is deleted, altered at several places and swapped with each other one of its file; of less than
+    that the ``seed`` says which.
+    """
     with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         if run(case, folder).not_run:
             return []
         random_numbers = random.Random(seed)
-        chosen = [each for each in every(folder, random_numbers) if random_numbers.random() < share]
-        return [f"{case.name}: {each}" for each in chosen if not _is_told(folder, each)]
+        wrong: list[str] = []
+        for path in sorted(folder.glob(".codeintel/telemetry/runs/*/*.jsonl")):
+            lines = path.read_bytes().splitlines(keepends=True)
+            runs = _runs_of(folder, path)
+            chosen = (each for each in every(path, lines, random_numbers) if random_numbers.random() < share)
+            wrong += [f"{case.name}: {each}" for each in chosen if not _is_told(folder, each, lines, runs)]
+        return wrong
 
 
-def every(folder: Path, random_numbers: random.Random) -> Iterator[Mutation]:
-    """Yield the mutations of every record under ``folder``: each deleted, altered at one place, and moved."""
-    for path in sorted(folder.glob(".codeintel/telemetry/runs/*/*.jsonl")):
-        lines = path.read_bytes().splitlines(keepends=True)
-        for at, line in enumerate(lines):
-            yield Mutation("delete", path, at)
-            yield Mutation("alter", path, at, random_numbers.randrange(len(line) - 1))
-            if len(lines) > 1:
-                yield Mutation("swap", path, at, random_numbers.choice([n for n in range(len(lines)) if n != at]))
+def every(path: Path, lines: list[bytes], random_numbers: random.Random) -> Iterator[Mutation]:
+    """Yield the mutations of the records of one file."""
+    for at, line in enumerate(lines):
+        yield Mutation("delete", path, at)
+        for byte in random_numbers.sample(range(len(line) - 1), min(_ALTERED, len(line) - 1)):
+            yield Mutation("alter", path, at, byte)
+        yield from (Mutation("swap", path, at, other) for other in range(at + 1, len(lines)))
 
 
-def _is_told(folder: Path, mutation: Mutation) -> bool:
-    content = mutation.path.read_bytes()
-    lines = content.splitlines(keepends=True)
+def _runs_of(folder: Path, path: Path) -> list[tuple[str, int]]:
+    """Return the run of a file, with its number; of an attempt whose first line is gone it may be another's."""
+    place = f"{path.parent.name}/{path.name}"
+    found = numbers(attempts(folder / ".codeintel"))
+    return [(attempt.run_id, number) for attempt, number, _ in found if place in attempt.files]
+
+
+def _is_told(folder: Path, mutation: Mutation, lines: list[bytes], runs: list[tuple[str, int]]) -> bool:
     if mutation.is_lost_tail(lines):
         return True
-    runs = [(attempt.run_id, number) for attempt, number, _ in numbers(attempts(folder / ".codeintel"))]
     try:
-        mutation.path.write_bytes(b"".join(mutation.applied(lines)))
+        _write(mutation.path, mutation.applied(lines))
         return any(_is_flagged(folder, run_id, number) for run_id, number in runs)
     finally:
-        mutation.path.write_bytes(content)
+        _write(mutation.path, lines)
+
+
+def _write(path: Path, lines: list[bytes]) -> None:
+    """Write anew what may be a closed file: its mode says that it is, and stays."""
+    mode = path.stat().st_mode
+    path.unlink()
+    path.write_bytes(b"".join(lines))
+    path.chmod(mode)
 
 
 def _is_flagged(folder: Path, run_id: str, number: int) -> bool:

@@ -89,11 +89,11 @@ CASES: Final = (
                     s12 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
                     s13 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
                     s14 python.import completed {module: httpx2, version: <version>}
-                  s15 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s16 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s17 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s18 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s19
-                  s19 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s15 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s16 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s17 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s18
+                  s18 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s19 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s20 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s21 python.import completed {module: bm25s, version: <version>}
                 s22 python.import completed {module: duckdb, version: <version>}
@@ -122,11 +122,11 @@ CASES: Final = (
                     s6 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 429: busy
                       s7 vllm.embed_batch completed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 429, bytes: 4}
                     s8 python.import completed {module: httpx2, version: <version>}
-                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
-                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s12
+                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s15 python.import completed {module: bm25s, version: <version>}
                 s16 python.import completed {module: duckdb, version: <version>}
@@ -155,11 +155,11 @@ CASES: Final = (
                     s8 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed <- cause e4 httpx2.ConnectError, cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
                       s9 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} raised e4 httpx2.ConnectError: All connection attempts failed <- cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
                     s10 python.import completed {module: httpx2, version: <version>}
-                  s11 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s13 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s14 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s15
-                  s15 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s11 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s12 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s13 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s14
+                  s14 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s15 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s16 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s17 python.import completed {module: bm25s, version: <version>}
                 s18 python.import completed {module: duckdb, version: <version>}
@@ -186,11 +186,11 @@ CASES: Final = (
                     s6 app.request failed {} (cancelled) raised e4 asyncio.exceptions.CancelledError: ''
                       s7 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} (cancelled) raised e4 asyncio.exceptions.CancelledError: ''
                     s8 python.import completed {module: httpx2, version: <version>}
-                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
-                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s12
+                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s15 python.import completed {module: bm25s, version: <version>}
                 s16 python.import completed {module: duckdb, version: <version>}
@@ -240,11 +240,11 @@ CASES: Final = (
                     s6 app.request completed {}
                       s7 vllm.embed_batch completed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 200, bytes: 159, outputs: 1, dim: 7}
                     s8 python.import completed {module: httpx2, version: <version>}
-                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
-                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s12
+                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s15 python.import completed {module: bm25s, version: <version>}
                 s16 python.import completed {module: duckdb, version: <version>}
@@ -271,11 +271,11 @@ CASES: Final = (
                     s6 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: peer closed connection without sending complete message body (received 10 bytes, expected 1000) <- cause e4 httpx2.RemoteProtocolError, cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
                       s7 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 200, bytes: 10} raised e4 httpx2.RemoteProtocolError: peer closed connection without sending complete message body (received 10 bytes, expected 1000) <- cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
                     s8 python.import completed {module: httpx2, version: <version>}
-                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
-                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s12
+                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
                 s15 python.import completed {module: bm25s, version: <version>}
                 s16 python.import completed {module: duckdb, version: <version>}

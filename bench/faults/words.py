@@ -110,12 +110,22 @@ class Telling:
                 where = self.names.step(raised["step"]) if raised["step"] else "no step"
                 name = self.names.error(raised["error_id"])
                 proof = self.proof(raised["evidence"])
+                said = self._message_of(raised)
+                self.hold(raised["message"] == said, f"{name} said {said}")
                 self.say(f"  {part} {raised['via']}: {name} {raised['error_type']} in {where} [{proof}]")
         for each in stop.pop("elsewhere", []):
             said = self.names.error_text(each["error_type"], each["message"])
             where = f"{self.names.step(each['step'])} {each['kind']} {each['status']}"
             self.say(f"  elsewhere: {where}: {said} [{self.proof(each['evidence'])}]")
         self.hold(not stop, f"unknown in stopped_because: {stop}")
+
+    def _message_of(self, raised: dict[str, Any]) -> str | None:
+        """Return what is on record of an exception: of a step that raised it, else of the one that ended the run."""
+        ends = (
+            {"step.end", "step"} if raised["step"] else {"run.end", "writer.end"} if raised["via"] == "end" else set()
+        )
+        errors = (record.get("error") or {} for record in self.attempt.records() if record["event"] in ends)
+        return next((error.get("message") for error in errors if error.get("id") == raised["error_id"]), None)
 
     def steps(self) -> None:
         steps, total, omitted, sample, ran, in_flight = self.take(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from codeintel_obs.cli.checks import Check, Finding, Surroundings
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codeintel_obs.seams import Seam
 
 _PYTHONS: Final = ("python", "pypy")
+_WITH_A_VALUE: Final = ("-X", "-W")
 
 
 def targets(around: Surroundings) -> Iterator[Finding]:
@@ -23,8 +24,35 @@ def targets(around: Surroundings) -> Iterator[Finding]:
     from codeintel_obs.cli.seam_targets import look_up
 
     path = [*_folders(around), *sys.path]
+    script = _script(around)
     for seam in around.settings.seams:
-        yield from _target(seam, look_up(seam.module, seam.name, path))
+        if seam.module == script:
+            yield _of_the_script(seam, around.command)
+        else:
+            yield from _target(seam, look_up(seam.module, seam.name, path))
+
+
+def _script(around: Surroundings) -> str | None:
+    """Return the name of the module that the command runs as its program."""
+    words = iter(around.command[1:] if _is_python(around) else ())
+    for word in words:
+        if word == "-m":
+            return next(words, None)
+        if word == "-c":
+            return None
+        if not word.startswith("-"):
+            return os.path.basename(word).removesuffix(".py")
+        if word in _WITH_A_VALUE:
+            next(words, None)
+    return None
+
+
+def _of_the_script(seam: Seam, command: Sequence[str]) -> Finding:
+    what = f"the seam {seam.kind} names a function of the program itself, whose module is called __main__ while it runs"
+    evidence = f"target = {seam.target!r}, command: {' '.join(command)}"
+    return Finding(
+        "seam-in-the-script", "error", what, evidence, "let a module of its own have the function, or import it"
+    )
 
 
 def _folders(around: Surroundings) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from codeintel_obs.cli.compacted import readable
 from codeintel_obs.errors import CodeIntelObsError, RunNotFoundError
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ _WORTH_SAVING: Final = 256
 
 
 def data_dirs(options: argparse.Namespace) -> list[str]:
-    """Return the data directories to read: those named, else the settings' own."""
+    """Return the data directories to read: those named, else the settings' own. What is compacted can be read then."""
+    readable()
     if options.data_dir:
         return list(options.data_dir)
     from codeintel_obs.settings import load

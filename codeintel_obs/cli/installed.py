@@ -29,6 +29,7 @@ class Plugin:
     installed: str | None = None
     outside: str | None = None
     points: int | None = None
+    never_run: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain types."""
@@ -80,6 +81,7 @@ def _instrumentor(entry_point: metadata.EntryPoint, settings: Settings) -> Plugi
     return Plugin(
         name, "instrumentor", distribution, state, getattr(loaded, "library", None), requires,
         next(versions, None), outside_of(requires), len(getattr(loaded, "points", ())),
+        getattr(loaded, "never_run", "") or None,
     )  # fmt: skip
 
 

@@ -34,10 +34,14 @@ def main(words: list[str]) -> int:
     if options.json:
         write_json({"plugins": [each.as_dict() for each in found]})
     else:
-        write(
-            table(("sort", "name", "state", "points", "library", "installed", "distribution"), list(map(_cells, found)))
-        )
+        head = ("sort", "name", "state", "points", "library", "installed", "distribution")
+        write(table(head, list(map(_cells, found))) + _never_run(found))
     return 0
+
+
+def _never_run(found: list[Plugin]) -> str:
+    lines = [f"  {each.name}: {each.never_run}\n" for each in found if each.never_run]
+    return "".join(["\nnever run under these plugins:\n", *lines]) if lines else ""
 
 
 def _cells(each: Plugin) -> tuple[str, ...]:

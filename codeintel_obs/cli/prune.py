@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from codeintel_obs.cli.compacted import repacking
 from codeintel_obs.cli.finding import data_dirs
 from codeintel_obs.cli.output import table, write, write_json
 from codeintel_obs.cli.parsing import add_data_dir, add_json, parser
@@ -38,7 +39,9 @@ def main(words: list[str]) -> int:
     for folder in data_dirs(options):
         done = _of(folder, options)
         if done.busy:
-            raise CodeIntelObsError(f"{folder}: another process is pruning; try again when it is done")
+            raise CodeIntelObsError(
+                f"{folder}: another process is pruning, redacting or compacting; try again when it is done"
+            )
         rows.append(_row(folder, done))
     if (options.run or options.session) and not any(row["attempts"] or row["open"] for row in rows):
         raise RunNotFoundError(f"nothing of it in {', '.join(data_dirs(options))}; `codeintel-obs runs` lists what is")
@@ -91,8 +94,8 @@ def _of(folder: str, options: argparse.Namespace) -> Pruned:
     from codeintel_obs.ledger.retention import delete, prune
 
     if options.run or options.session:
-        return delete(folder, _named(options), dry_run=options.dry_run)
-    return prune(folder, _limits(options), dry_run=options.dry_run)
+        return delete(folder, _named(options), dry_run=options.dry_run, repack=repacking([folder]))
+    return prune(folder, _limits(options), dry_run=options.dry_run, repack=repacking([folder]))
 
 
 def _named(options: argparse.Namespace) -> Callable[[Candidate], bool]:

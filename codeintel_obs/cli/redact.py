@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from codeintel_obs.cli.compacted import settle_all
 from codeintel_obs.cli.finding import add_run, attempts_of, data_dirs
 from codeintel_obs.cli.output import write, write_json
 from codeintel_obs.cli.parsing import add_data_dir, add_json, parser
@@ -23,6 +24,7 @@ _EXAMPLES: Final = """\
 
 Closed files are made anew with fresh checksums, and a record in the run says which. An open run is left alone.
 A chained file gets a new chain, and the record names its root before and after: `verify --root` knows neither by itself.
+Of a compacted run the files that change are made, and leave their Parquet file, which is written anew without them.
 What was exported, printed or backed up is elsewhere: replace the credential as well.
 Exit codes: 0 done, 1 a run is still being written, 2 wrong use, 3 no such run."""
 _HELD: Final = 1
@@ -36,7 +38,11 @@ def main(words: list[str]) -> int:
     with ExitStack() as held:
         for folder in data_dirs(options):
             _hold(folder, held)
+        if not options.dry_run:
+            settle_all(data_dirs(options))  # a pass that was killed may have left in a pack what it took out of a file
         rows = [_row(attempt, scrub, options) for attempt in _attempts(options)]
+        if not options.dry_run:
+            settle_all(data_dirs(options))
     days = {(row["data_dir"], row["day"]) for row in rows if row["files"]}
     if not options.dry_run:
         from codeintel_obs.ledger.index import forget
@@ -56,7 +62,9 @@ def _hold(folder: str, held: ExitStack) -> None:
     from codeintel_obs.ledger.removal import only_one
 
     if not held.enter_context(only_one(folder)) and Path(folder, *RUNS).is_dir():
-        raise CodeIntelObsError(f"{folder}: another process is pruning or redacting; try again when it is done")
+        raise CodeIntelObsError(
+            f"{folder}: another process is pruning, redacting or compacting; try again when it is done"
+        )
 
 
 def _parse(words: list[str]) -> argparse.Namespace:

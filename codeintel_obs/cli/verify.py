@@ -39,12 +39,26 @@ def main(words: list[str]) -> int:
     attempts = _attempts(options)
     rows = [_row(attempt) for attempt in attempts]
     roots = [compared(root, rows, attempts) for root in options.root]
+    lost = _lost_packs(options)
     if options.json:
-        write_json({"attempts": rows, **({"roots": roots} if roots else {})})
+        extra = {"roots": roots} if roots else {}
+        write_json({"attempts": rows, **extra, **({"packs": lost} if options.all else {})})
     else:
         said = "".join(map(_line, rows)) + "".join(map(line_of, roots)) + _summary(rows, options)
-        write(said if rows else _nothing(options))
-    return _DAMAGED if any(row["damaged"] for row in rows) or not all(each["file"] for each in roots) else 0
+        told = said if rows else _nothing(options)
+        write(told + "".join(f"DAMAGED   {each['path']}  {each['message']}\n" for each in lost))
+    damaged = lost or any(row["damaged"] for row in rows)
+    return _DAMAGED if damaged or not all(each["file"] for each in roots) else 0
+
+
+def _lost_packs(options: argparse.Namespace) -> list[dict[str, str]]:
+    """Return the lists of compacted runs that cannot be read: of what they held no run can be found to be verified."""
+    if not options.all:
+        return []
+    from codeintel_obs.ledger.packs import damaged
+
+    message = "the list of a Parquet file is damaged: the runs in it are not found"
+    return [{"path": path, "message": message} for folder in data_dirs(options) for path in damaged(folder)]
 
 
 def _summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice
+from shlex import quote
 from typing import Any, Final, NamedTuple
 
 TYPE_CHECKING = False  # as in `codeintel_obs`: what makes reports is imported when the first is asked for
@@ -46,6 +47,7 @@ def problem(status: int, message: str, retry: str | None = None) -> Answer:
 
 def report_answer(data_dir: str, run: str, attempt: int | None, form: str) -> Answer:
     """Return the report of ``run``, which is hostile input, as it is now; the newest attempt unless one is named."""
+    from codeintel_obs.errors import CompactedError
     from codeintel_obs.ledger.tombstones import pruned
     from codeintel_obs.report.attempts import find, report_of
 
@@ -56,15 +58,20 @@ def report_answer(data_dir: str, run: str, attempt: int | None, form: str) -> An
         return problem(404, "no such run; /observability/runs lists what there is")
     if attempt is not None and not 1 <= attempt <= len(attempts):
         return problem(404, f"the run has attempts 1 to {len(attempts)}")
-    return _good(_rendered(report_of(attempts[attempt - 1 if attempt else -1]), form), form)
+    try:
+        return _good(_rendered(report_of(attempts[attempt - 1 if attempt else -1]), form), form)
+    except CompactedError:
+        # what reads it is DuckDB, which this process may be watched for: it is not imported here
+        return problem(410, f"the run is compacted; on that host: codeintel-obs report {quote(attempts[-1].run_id)}")
 
 
 def runs_answer(data_dir: str, form: str, limit: int | None) -> Answer:
-    """Return the newest runs, at most ``limit`` of them."""
+    """Return the newest runs that are not compacted, at most ``limit`` of them."""
     from codeintel_obs.report.attempts import newest_first, report_of
 
     most = min(_RUNS if limit is None else limit, _MOST_RUNS)
-    found = [report_of(attempts[-1], keep=0) for attempts in islice(newest_first([data_dir]), most)]
+    loose = (attempts for attempts in newest_first([data_dir]) if not attempts[-1].is_packed)
+    found = [report_of(attempts[-1], keep=0) for attempts in islice(loose, most)]
     if form == "html":
         from codeintel_obs.report.html_runs import render
 

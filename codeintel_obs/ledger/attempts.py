@@ -9,8 +9,9 @@ from typing import Final
 
 import msgspec
 
+from codeintel_obs.ledger.packs import Held, Packed, names_in, other_name, packed_days
 from codeintel_obs.ledger.places import RUNS, SUFFIX, Name, parsed
-from codeintel_obs.ledger.reader import Line, first_record, last_record, read_stretches
+from codeintel_obs.ledger.reader import Line, first_record, last_record, read_stretches, record_of
 from codeintel_obs.runs import accept_id
 from codeintel_obs.steps import Record
 
@@ -18,12 +19,18 @@ _DAY_LENGTH: Final = len("2026-11-22")
 
 
 class File(msgspec.Struct):
-    """One file of an attempt: ``place`` is ``<day>/<file>``, as evidence cites it; ``first`` its first whole record."""
+    """One file of an attempt: ``place`` is ``<day>/<file>``, as evidence cites it; ``first`` its first whole record.
+
+    A file that lies in a pack keeps the path and the place that it had; `codeintel_obs.ledger.opening` finds it there.
+    ``twin`` is the same file in a pack, while it lies in both.
+    """
 
     path: str
     place: str
     segment: int
     first: Record | None
+    packed: Packed | None = None
+    twin: Packed | None = None
 
 
 class WriterFiles(msgspec.Struct):
@@ -72,7 +79,10 @@ class AttemptFiles(msgspec.Struct):
     def last(self) -> Record | None:
         """The last whole record of the beginner."""
         writer = self.beginner
-        return last_record(writer.segments[-1].path) if writer is not None else None
+        if writer is None:
+            return None
+        file = writer.segments[-1]
+        return record_of(file.packed.file.last) if file.packed is not None else last_record(file.path)
 
     def files(self) -> Iterator[File]:
         """Yield all files, writer after writer."""
@@ -80,17 +90,21 @@ class AttemptFiles(msgspec.Struct):
             yield from writer.segments
 
 
+def batches(attempt: AttemptFiles) -> Iterator[tuple[str, list[Record]]]:
+    """Yield the records of an attempt, file after file, many of one file at a time with its place."""
+    for file in attempt.files():
+        for found in read_stretches(file.path):
+            if not isinstance(found, Line):
+                yield file.place, found.records
+            elif found.record is not None:
+                yield file.place, [found.record]
+
+
 def entries(attempt: AttemptFiles) -> Iterator[tuple[str, Record]]:
     """Yield the records of an attempt with their places, file after file."""
-    for file in attempt.files():
-        place = file.place
-        for found in read_stretches(file.path):
-            if isinstance(found, Line):
-                if found.record is not None:
-                    yield place, found.record
-            else:
-                for record in found.records:
-                    yield place, record
+    for place, records in batches(attempt):
+        for record in records:
+            yield place, record
 
 
 def find_attempts(data_dirs: Iterable[str], run: str) -> list[AttemptFiles]:
@@ -127,9 +141,22 @@ def list_runs(data_dirs: Iterable[str], stop: Callable[[], bool] = _never) -> It
         yield from sorted(found, key=lambda attempt: attempt.begun_at, reverse=True)
 
 
+def list_day(data_dir: str, day: str) -> list[AttemptFiles]:
+    """Return the attempts of one day of one data directory, in the order of their files' names."""
+    return list(grouped(_names([(data_dir, day)])))
+
+
 def _of_run(names: Iterable[tuple[str, str, Name, str]], run_id: str) -> list[AttemptFiles]:
     of_it = (each for each in names if each[2].run == run_id or each[3] == run_id + SUFFIX)
     return sorted(grouped(of_it, run_id), key=lambda attempt: attempt.begun_at)
+
+
+def loose_files(data_dirs: Iterable[str], since: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield data directory, day and name of each ledger file that lies there by itself, of days from ``since`` on."""
+    for data_dir, day in _days(data_dirs):
+        with suppress(OSError):
+            names = sorted(os.listdir(os.path.join(data_dir, *RUNS, day))) if day >= since else ()
+            yield from ((data_dir, day, name) for name in names if parsed(name))
 
 
 class Catalogue:
@@ -160,29 +187,31 @@ def _begin_of(filename: str) -> str:
 
 def _days(data_dirs: Iterable[str]) -> Iterator[tuple[str, str]]:
     for data_dir in dict.fromkeys(map(os.path.abspath, data_dirs)):
-        try:
-            days = os.listdir(os.path.join(data_dir, *RUNS))
-        except OSError:
-            continue
+        days = set(packed_days(data_dir))
+        with suppress(OSError):
+            days.update(os.listdir(os.path.join(data_dir, *RUNS)))
         yield from ((data_dir, day) for day in sorted(days) if len(day) == _DAY_LENGTH)
 
 
 def _listed(data_dirs: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Yield data directory, day and name of everything that may be a ledger file."""
     for data_dir, day in _days(data_dirs):
-        with suppress(OSError):
-            for filename in sorted(os.listdir(os.path.join(data_dir, *RUNS, day))):
-                if filename.endswith(SUFFIX) and not filename.startswith("."):
-                    yield data_dir, day, filename
+        for filename in _in(data_dir, day):
+            if filename.endswith(SUFFIX) and not filename.startswith("."):
+                yield data_dir, day, filename
+
+
+def _in(data_dir: str, day: str) -> list[str]:
+    """Return the names of a day's files, packed or not."""
+    names: set[str] = set()
+    with suppress(OSError):
+        names.update(os.listdir(os.path.join(data_dir, *RUNS, day)))
+    return sorted(names | names_in(data_dir, day))  # asked last: what is packed in between is not to be missed
 
 
 def _names(folders: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Name, str]]:
     for data_dir, day in folders:
-        try:
-            names = os.listdir(os.path.join(data_dir, *RUNS, day))
-        except OSError:
-            continue
-        for filename in sorted(names):
+        for filename in _in(data_dir, day):
             name = parsed(filename)
             if name is not None:
                 yield data_dir, day, name, filename
@@ -196,19 +225,49 @@ def grouped(
     Each of ``names`` is a data directory, a day, and a file's name in parts and as it is.
     """
     attempts: dict[tuple[str, str, str, str], dict[str, list[File]]] = {}
+    days: dict[tuple[str, str], Held] = {}
     for data_dir, day, name, filename in names:
         if stop():
             return
-        path = os.path.join(data_dir, *RUNS, day, filename)
-        first = first_record(path)
-        run, token, stem, segment = _whose(name, filename, first)
-        if run_id is None or run == run_id:
-            file = File(path, f"{day}/{filename}", segment, first)
-            attempts.setdefault((data_dir, day, run, token), {}).setdefault(stem, []).append(file)
+        held = days.get((data_dir, day))
+        if held is None:  # looked at after the names: what was packed in between is found
+            held = days[data_dir, day] = Held(data_dir, day)
+        for file in _files(data_dir, day, name, filename, held.get(filename)):
+            run, token, stem, file.segment = _whose(name, os.path.basename(file.path), file.first)
+            if run_id is None or run == run_id:
+                attempts.setdefault((data_dir, day, run, token), {}).setdefault(stem, []).append(file)
     for (data_dir, day, run, token), stems in attempts.items():
         writers = [WriterFiles(stem, sorted(files, key=lambda file: file.segment)) for stem, files in stems.items()]
         writers.sort(key=lambda writer: (not writer.begins, writer.stem))
         yield AttemptFiles(run, token, day, data_dir, writers)
+
+
+def _files(data_dir: str, day: str, name: Name, filename: str, held: Packed | None) -> Iterator[File]:
+    """Yield the file of that name, as it lies there before as it lies in a pack; both where they are two attempts'.
+
+    A run that was begun again after its file was packed has taken the name again.
+    """
+    folder = os.path.join(data_dir, *RUNS, day)
+    path = os.path.join(folder, filename)
+    if held is None:
+        yield File(path, f"{day}/{filename}", name.segment, first_record(path))
+        return
+    packed_first = record_of(held.file.first)
+    if not os.path.lexists(path):
+        yield File(path, f"{day}/{filename}", name.segment, packed_first, held)
+        return
+    first, other = first_record(path), other_name(held.file)
+    if other and first is not None and not same_begin(first, packed_first):
+        yield File(path, f"{day}/{filename}", name.segment, first)
+        yield File(os.path.join(folder, other), f"{day}/{other}", name.segment, packed_first, held)
+    else:
+        yield File(path, f"{day}/{filename}", name.segment, first, twin=held)
+
+
+def same_begin(one: Record, other: Record | None) -> bool:
+    """Whether two first records are one: also when a text in one of them was redacted since."""
+    names = ("event", "ts", "mono_ns", "run_id", "attempt")
+    return other is not None and all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _whose(name: Name, filename: str, first: Record | None) -> tuple[str, str, str, int]:

@@ -92,6 +92,8 @@ def begin_attempt(folder: int, run: Run, words: FirstLines) -> Begun:
     begin = words.beginning()
     if run.joins and owner_of(folder, filename(whole)) == us:
         return _join(folder, whole, words, None)
+    if run.joins and _may_be_packed(folder, run):
+        return _join(folder, whole, words, None)
     for stem in (run.run_id, whole):
         if owner_of(folder, filename(stem)) is None:
             content = words.sealed(begin, filename(stem))
@@ -102,6 +104,20 @@ def begin_attempt(folder: int, run: Run, words: FirstLines) -> Begun:
             return _join(folder, whole, words, None)
     # Both names are a stranger's, planted or damaged: the attempt is begun under a joiner's name.
     return _join(folder, whole, words, begin)
+
+
+def _may_be_packed(folder: int, run: Run) -> bool:
+    """Whether the file that began ``run`` was perhaps compacted: its name is free then, and it is not to begin twice.
+
+    Only days that are over are compacted; of a run that began today this is never asked twice.
+    """
+    if owner_of(folder, filename(run.run_id)) is not None:
+        return False
+    try:
+        os.stat(f"../../compacted/day={run.day}", dir_fd=folder)
+    except OSError:
+        return False
+    return True
 
 
 def _join(folder: int, whole: str, words: FirstLines, begin: bytes | None) -> Begun:

@@ -11,6 +11,7 @@ import msgspec
 
 from codeintel_obs.ledger.attempts import AttemptFiles, list_runs
 from codeintel_obs.ledger.manifest import is_alive, locate
+from codeintel_obs.ledger.packs import Packed
 
 _FAILED: Final = frozenset({"failed", "timed_out", "interrupted"})
 
@@ -23,6 +24,18 @@ class Candidate(msgspec.Struct):
     written: float
     is_open: bool
     has_failed: bool
+
+    @property
+    def packs(self) -> frozenset[str]:
+        """The packs that it lies in, by the paths of their lists."""
+        return frozenset(held.pack.list_path for held in self.packed())
+
+    def packed(self) -> Iterator[Packed]:
+        """Yield its files as they lie in packs."""
+        for file in self.attempt.files():
+            held = file.packed or file.twin
+            if held is not None:
+                yield held
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -43,27 +56,43 @@ def light(found: Iterable[Candidate]) -> Iterator[Candidate]:
     for each in found:
         for file in each.attempt.files():
             file.first = None
+            file.packed, file.twin = _light(file.packed), _light(file.twin)
         yield each
+
+
+def _light(held: Packed | None) -> Packed | None:
+    return held and held._replace(file=msgspec.structs.replace(held.file, first="", last=""))
 
 
 def candidate(attempt: AttemptFiles) -> Candidate:
     """Return what pruning has to know of ``attempt``."""
-    size, written, writable = 0, 0.0, False
+    size, written, writable = 0, 0.0, set()
     for file in attempt.files():
+        if file.packed is not None:
+            size += file.packed.pack.share(file.packed.file)
+            written = max(written, file.packed.file.mtime_ns / 1e9)
+            continue
         with suppress(OSError):
             found = os.lstat(file.path)
             size += found.st_blocks * 512
             written = max(written, found.st_mtime)
-            writable = writable or bool(found.st_mode & 0o222)
+            if found.st_mode & 0o222:
+                writable.add(file.path)
     last = attempt.last
     outcome = ((last.payload if last else None) or {}).get("outcome")
     failed = outcome is None or outcome in _FAILED
-    return Candidate(attempt, size, written, writable and _may_be_open(attempt), failed)
+    return Candidate(attempt, size, written, bool(writable) and _may_be_open(attempt, writable), failed)
 
 
-def _may_be_open(attempt: AttemptFiles) -> bool:
-    """Whether a process that wrote into it lives, or cannot be proved to be gone."""
-    for writer in attempt.writers:
+def _may_be_open(attempt: AttemptFiles, writable: set[str]) -> bool:
+    """Whether a process lives, or cannot be proved to be gone, whose file is not closed.
+
+    A file that does not say whose it is may be anybody's who wrote into the attempt.
+    """
+    unclosed = [writer for writer in attempt.writers if any(file.path in writable for file in writer.segments)]
+    if any(writer.segments[0].first is None for writer in unclosed):
+        unclosed = attempt.writers
+    for writer in unclosed:
         name = writer.manifest
         path = locate(attempt.data_dir, name) if name else None
         if path is not None and os.path.exists(path) and is_alive(path) is not False:

@@ -17,6 +17,7 @@ import msgspec
 
 from codeintel_obs.ledger.attempts import AttemptFiles, grouped
 from codeintel_obs.ledger.checks import TAIL, is_whole
+from codeintel_obs.ledger.packs import Held, packed_days
 from codeintel_obs.ledger.places import RUNS, open_folder, parsed
 
 INDEX: Final = ("telemetry", "index")
@@ -63,7 +64,7 @@ class DayIndex:
     def __init__(self, data_dir: str, day: str, *, use: bool = True) -> None:
         self.data_dir, self.day = data_dir, day
         self.use = use
-        stamps = _stamps(os.path.join(data_dir, *RUNS, day))
+        stamps = _stamps(data_dir, day)
         kept = [each for each in (_read(data_dir, day) if use else []) if _is_current(each, stamps)]
         names = stamps.keys() - {stamp[0] for each in kept for stamp in each.files}
         fresh = self._group(names)
@@ -95,6 +96,13 @@ class DayIndex:
             self.news = 0
 
 
+def facts_of(data_dir: str, day: str) -> dict[tuple[str, str], Facts]:
+    """Return what the page of ``day`` holds that still is so, by run and attempt; nothing is read for it."""
+    page = _read(data_dir, day)
+    stamps = _stamps(data_dir, day) if page else {}
+    return {(each.run_id, each.attempt): each.facts for each in page if each.facts and _is_current(each, stamps)}
+
+
 def forget(data_dir: str, days: Iterable[str]) -> None:
     """Remove the pages of these days: what was deleted on purpose is not to be read there either."""
     for day in days:
@@ -106,12 +114,12 @@ def forget_gone(data_dir: str) -> None:
     """Remove the pages of days of which nothing is left."""
     folder = os.path.join(data_dir, *INDEX)
     with suppress(OSError):
-        days = {name.removesuffix(".json") for name in os.listdir(folder)}
+        days = {name.removesuffix(".json") for name in os.listdir(folder)} - set(packed_days(data_dir))
         forget(data_dir, days - set(os.listdir(os.path.join(data_dir, *RUNS))))
 
 
 def _entry(attempt: AttemptFiles, stamps: dict[str, Stamp]) -> Entry:
-    names = [os.path.basename(file.path) for file in attempt.files()]
+    names = [file.packed.file.name if file.packed else os.path.basename(file.path) for file in attempt.files()]
     return Entry(attempt.run_id, attempt.attempt, attempt.begun_at, [stamps[name] for name in names])
 
 
@@ -119,15 +127,20 @@ def _is_current(entry: Entry, stamps: dict[str, Stamp]) -> bool:
     return bool(entry.files) and all(stamps.get(stamp[0]) == stamp for stamp in entry.files)
 
 
-def _stamps(folder: str) -> dict[str, Stamp]:
-    """Return the files of a day as they are; asked before they are read, so that a change since shows next time."""
+def _stamps(data_dir: str, day: str) -> dict[str, Stamp]:
+    """Return the files of a day as they are; asked before they are read, so that a change since shows next time.
+
+    What lies in a pack has the time when it was written, and of its hash what stands for an inode.
+    """
     found: dict[str, Stamp] = {}
-    with suppress(OSError), os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(os.path.join(data_dir, *RUNS, day)) as entries:
         for each in entries:
             with suppress(OSError):
                 if parsed(each.name):
                     about = each.stat(follow_symlinks=False)
                     found[each.name] = (each.name, about.st_size, about.st_ctime_ns, about.st_ino)
+    for name, held in Held(data_dir, day).all().items():
+        found.setdefault(name, (name, held.file.size, held.file.mtime_ns, int(held.file.sha256[:12], 16)))
     return found
 
 

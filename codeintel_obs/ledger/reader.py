@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from codeintel_obs.ledger.checks import is_whole, sums
+from codeintel_obs.ledger.opening import opened
 from codeintel_obs.ledger.order import Order
 from codeintel_obs.steps import SCHEMA_VERSION, Record
 
 BLOCK: Final = 65_536  # stays in a processor's own cache between the checksum and the decode
 END: Final = 262_144  # of a file's begin or end, where one record is looked for: several of the longest
 LONGEST: Final = 1_048_576
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 BAD_CRC: Final = "bad crc"
 TORN: Final = "torn tail"
@@ -81,7 +81,7 @@ def read_file(path: str) -> Iterator[Line]:
 def read_stretches(path: str) -> Iterator[Stretch | Line]:
     """Yield the same as `read_file`, but sound lines in a row together: for who reads a million of them."""
     try:
-        fd = os.open(path, _READ)
+        fd = opened(path)
     except OSError as exc:
         yield Line(0, 0, None, f"{UNREADABLE}: {errno.errorcode.get(exc.errno or 0, 'OSError')}")
         return
@@ -100,12 +100,12 @@ def read_marked(path: str, mark: bytes) -> Iterator[Record]:
     Of a large file hardly a line is decoded. Who looks for what was written before a time may stop at a block after it.
     """
     try:
-        fd = os.open(path, _READ)
+        fd = opened(path)
     except OSError:
         return
     try:
         if stat.S_ISREG(os.fstat(fd).st_mode):
-            for lines, ended in _blocks(fd):
+            for lines, ended, _ in _blocks(fd):
                 for index, raw in enumerate(lines):
                     record = _decoded(raw) if ended and (not index or mark in raw) and is_whole(raw) else None
                     if record is not None and record.v == SCHEMA_VERSION:
@@ -124,7 +124,7 @@ def _lines_of(stretch: Stretch) -> Iterator[Line]:
 def _read(fd: int) -> Iterator[Stretch | Line]:
     order = Order()
     number, offset = 1, 0
-    for lines, ended in _blocks(fd):
+    for lines, ended, size in _blocks(fd):
         if not ended:
             yield Line(number, offset, None, f"{TORN}: {len(lines[0])} bytes without an end")
             return
@@ -136,7 +136,7 @@ def _read(fd: int) -> Iterator[Stretch | Line]:
         else:
             yield from _one_by_one(lines, order, number, offset)
         number += len(lines)
-        offset += sum(map(len, lines)) + len(lines)
+        offset += size
 
 
 def _records(lines: list[bytes], expected: int) -> list[Record] | None:
@@ -147,7 +147,10 @@ def _records(lines: list[bytes], expected: int) -> list[Record] | None:
         return None
     # That the decoded checksum is this one also proves the bytes around it: in as many bytes there is no other way to
     # write them.
-    whole = "".join([record.crc or "" for record in records]) == sums(lines)
+    try:
+        whole = "".join([record.crc for record in records]) == sums(lines)  # type: ignore[misc]
+    except TypeError:
+        return None  # a line without one
     if whole and [record.n for record in records] == list(range(expected, expected + len(records))):
         return records if all([record.v == SCHEMA_VERSION for record in records]) else None  # noqa: C419 - faster so
     return None
@@ -161,8 +164,11 @@ def _one_by_one(lines: list[bytes], order: Order, number: int, offset: int) -> I
         offset += len(raw) + 1
 
 
-def _blocks(fd: int) -> Iterator[tuple[list[bytes], bool]]:
-    """Yield whole lines, many at a time, and last of all what has no end; a line beyond measure comes in pieces."""
+def _blocks(fd: int) -> Iterator[tuple[list[bytes], bool, int]]:
+    """Yield whole lines, many at a time, with how many bytes they take, and last of all what has no end.
+
+    A line beyond measure comes in pieces.
+    """
     rest = b""
     while True:
         try:
@@ -171,15 +177,16 @@ def _blocks(fd: int) -> Iterator[tuple[list[bytes], bool]]:
             break  # a bad sector: the file ends here, and what was begun is told as torn
         if not chunk:
             break
+        held = len(rest) + len(chunk)
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
         if len(rest) > LONGEST:
             lines.append(rest)
             rest = b""
         if lines:
-            yield lines, True
+            yield lines, True, held - len(rest)
     if rest:
-        yield [rest], False
+        yield [rest], False, len(rest)
 
 
 def _decoded(raw: bytes) -> Record | None:
@@ -219,6 +226,12 @@ def _version(raw: bytes) -> _Version | None:
         return None
 
 
+def record_of(raw: str) -> Record | None:
+    """Return the record of a whole line, None when it is none."""
+    line = raw.encode("utf-8", "surrogatepass")
+    return _decoded(line) if is_whole(line) else None
+
+
 def last_record(path: str) -> Record | None:
     """Return the last whole record of ``path`` without reading what is before it."""
     lines = _end_of(path, first=False)
@@ -237,7 +250,7 @@ def first_record(path: str, within: int = 50) -> Record | None:
 def _end_of(path: str, *, first: bool) -> list[bytes]:
     """Return the lines that have an end, of the first or last bytes of a file; none when it cannot be read."""
     try:
-        fd = os.open(path, _READ)
+        fd = opened(path)
     except OSError:
         return []
     try:

@@ -12,11 +12,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from codeintel_obs.errors import CompactedError
 from codeintel_obs.ledger.attempts import AttemptFiles, list_runs
 from codeintel_obs.ledger.candidates import Candidate
 from codeintel_obs.ledger.descriptors import lent
 from codeintel_obs.ledger.index import forget_gone
 from codeintel_obs.ledger.manifest import is_alive, locate
+from codeintel_obs.ledger.packs import Pack, clear, drop, packed_days
 from codeintel_obs.ledger.places import PROCESSES, RUNS, open_folder
 from codeintel_obs.ledger.tombstones import Tombstone, Tombstones, forget_old
 
@@ -24,6 +26,10 @@ LOCK: Final = ".prune"
 _STALE_S: Final = 86_400
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BATCH: Final = 512  # attempts whose tombstones the disk is asked to keep at once: a busy disk takes its time for each
+
+
+Repack = Callable[[Pack, set[str]], None]
+"""Makes a pack anew without the ledger files of these names."""
 
 
 class Chosen(NamedTuple):
@@ -50,8 +56,8 @@ class Pruned(msgspec.Struct):
 
 
 @contextmanager
-def only_one(data_dir: str) -> Iterator[bool]:
-    """Hold the data directory's prune lock; its time says when it was last held."""
+def only_one(data_dir: str, *, touch: bool = True) -> Iterator[bool]:
+    """Hold the data directory's lock; its time says when it was last held by who leaves no pruning to be done."""
     if not os.path.isdir(os.path.join(data_dir, *RUNS)):
         yield False
         return
@@ -62,13 +68,14 @@ def only_one(data_dir: str) -> Iterator[bool]:
         yield False
         return
     with lent(fd) as lock:
-        yield _locked(lock)
+        yield _locked(lock, touch=touch)
 
 
-def _locked(fd: int) -> bool:
+def _locked(fd: int, *, touch: bool) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.utime(fd)
+        if touch:
+            os.utime(fd)
     except OSError:
         return False
     return True
@@ -81,18 +88,53 @@ def remove(
     *,
     stop: Callable[[], bool] = lambda: False,
     dry_run: bool = False,
+    repack: Repack | None = None,
 ) -> None:
-    """Remove ``going`` and count it in ``done``; where no tombstone can be written nothing is removed."""
+    """Remove ``going`` and count it in ``done``; where no tombstone can be written nothing is removed.
+
+    What lies in packs is taken out of each at once, in the end.
+    """
     stones, waiting = Tombstones(data_dir), iter(going)
+    packed: list[tuple[Chosen, Tombstone]] = []
     while not stop() and (batch := list(islice(waiting, _BATCH))):
         told = [_tombstone(each) for each in batch]
         if not (dry_run or _noted(stones, batch, told)):
-            return
+            break
         for each, stone in zip(batch, told, strict=True):
             if stop():
-                return
+                break
             if dry_run or _unlinked(each.candidate.attempt):
-                _count(each, stone, done)
+                if each.candidate.packs and not dry_run:
+                    packed.append((each, stone))
+                else:
+                    _count(each, stone, done)
+    _take_out(packed, repack, done)
+
+
+def _take_out(packed: list[tuple[Chosen, Tombstone]], repack: Repack | None, done: Pruned) -> None:
+    """Take attempts out of their packs; a pack of which nothing is left goes without being made anew."""
+    names: dict[Pack, set[str]] = {}
+    for each, _ in packed:
+        for held in each.candidate.packed():
+            names.setdefault(held.pack, set()).add(held.file.name)
+    kept: set[str] = set()
+    for pack, going in names.items():
+        if going >= set(pack.names()):
+            drop(pack)
+        elif repack is not None:
+            repack(pack, going)
+        else:
+            kept.add(pack.list_path)
+    for each, stone in packed:
+        if not each.candidate.packs & kept:
+            _count(each, stone, done)
+
+
+def refuse_parts(going: Iterable[Chosen], repack: Repack | None) -> None:
+    """Raise `CompactedError` when something in a pack is to go, and nobody can make the pack anew."""
+    held = next((held for each in going for held in each.candidate.packed()), None)
+    if held is not None and repack is None:
+        raise CompactedError(held.file.name, held.pack.parquet)
 
 
 def _noted(stones: Tombstones, batch: list[Chosen], told: list[Tombstone]) -> bool:
@@ -158,6 +200,9 @@ def sweep(data_dir: str, now: float, kept_s: float) -> None:
     """Remove hidden files that a killed process left, old tombstones, and manifests of the dead that no kept run names."""
     forget_old(data_dir, now)
     forget_gone(data_dir)
+    for day in packed_days(data_dir):
+        with suppress(OSError):
+            clear(data_dir, day)
     for folder, _, names in os.walk(os.path.join(data_dir, RUNS[0])):
         for name in names:
             if name.startswith(".") and name.endswith(".tmp"):

@@ -21,6 +21,7 @@ from codeintel_obs.ledger.begin import known
 from codeintel_obs.ledger.chain import anchor, sealed
 from codeintel_obs.ledger.checks import TAIL, is_whole
 from codeintel_obs.ledger.encoding import ids_of, line, own
+from codeintel_obs.ledger.opening import opened
 from codeintel_obs.ledger.places import RUNS, claim, filename, open_folder
 from codeintel_obs.ledger.relinking import Relinking
 from codeintel_obs.redact import MASK, names_secret
@@ -57,7 +58,7 @@ def rewrite(attempt: AttemptFiles, scrub: Scrub, *, dry_run: bool = False) -> li
             chain = Relinking()
             for file, following in zip(writer.segments, [*writer.segments[1:], None], strict=True):
                 chain.begin(file, following)
-                made = _prepared(folder, os.path.basename(file.path), scrub, chain)
+                made = _prepared(folder, file.path, scrub, chain)
                 if made is not None:
                     ready.append(made)
         if ready and not dry_run:
@@ -70,12 +71,15 @@ def rewrite(attempt: AttemptFiles, scrub: Scrub, *, dry_run: bool = False) -> li
     return ready
 
 
-def _prepared(folder: int, name: str, scrub: Scrub, chain: Relinking) -> Rewritten | None:
-    """Write the redacted file beside the one it is to replace; None when nothing in it changes."""
+def _prepared(folder: int, path: str, scrub: Scrub, chain: Relinking) -> Rewritten | None:
+    """Write the redacted file beside the one it is to replace; None when nothing in it changes.
+
+    One that lies in a pack is made a file again by that, and readers go by the file.
+    """
+    name = os.path.basename(path)
     hidden = f".{name}.{os.urandom(4).hex()}.tmp"
     before, after, changed = hashlib.sha256(), hashlib.sha256(), 0
-    reading = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    with open(reading, "rb") as old, open(os.open(hidden, _NEW, 0o600, dir_fd=folder), "wb") as new:
+    with open(opened(path), "rb") as old, open(os.open(hidden, _NEW, 0o600, dir_fd=folder), "wb") as new:
         while raw := old.readline(_LONGEST):
             made = _line(raw, scrub)
             changed += made != raw

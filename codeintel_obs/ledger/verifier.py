@@ -13,6 +13,7 @@ import msgspec
 from codeintel_obs.ledger.attempts import AttemptFiles, File, WriterFiles
 from codeintel_obs.ledger.chain import BROKEN, Chain, anchor, left
 from codeintel_obs.ledger.manifest import is_alive, locate
+from codeintel_obs.ledger.opening import mode_of
 from codeintel_obs.ledger.order import DUPLICATE, GAP
 from codeintel_obs.ledger.reader import BAD_CRC, TORN, UNPARSABLE, Line, Stretch, read_stretches
 from codeintel_obs.report_model import IntegrityFacts
@@ -71,7 +72,7 @@ class Integrity(msgspec.Struct):
 def verify(attempt: AttemptFiles) -> Integrity:
     """Read every file of ``attempt`` and return what was found."""
     verifier = Verifier(attempt)
-    for _ in verifier.entries():
+    for _ in verifier.batches():
         pass
     return verifier.integrity
 
@@ -122,8 +123,8 @@ class Verifier:
         self._unknown = False
         self._damaged = False
 
-    def entries(self) -> Iterator[tuple[str, Record]]:
-        """Yield every record with its place; ``integrity`` is whole when this is exhausted."""
+    def batches(self) -> Iterator[tuple[str, list[Record]]]:
+        """Yield all records, many of one file at a time with its place; ``integrity`` is whole when this is exhausted."""
         begun = False
         for writer in self.attempt.writers:
             # Asked before the files are read: of one who is gone, all that there will ever be is read then.
@@ -133,8 +134,7 @@ class Verifier:
             for file, following in zip(writer.segments, [*writer.segments[1:], None], strict=True):
                 seen.append(_Seen(file, _chain_of(file, following, seen)))
                 for records in self._file(seen[-1]):
-                    for record in records:
-                        yield file.place, record
+                    yield file.place, records
             begun = begun or any(each.first is not None and each.first.event == "run.begin" for each in seen)
             self._segments(seen)
             self._writer(seen, alive, clean=counts == self._counts.total())
@@ -154,7 +154,7 @@ class Verifier:
     def _file(self, seen: _Seen) -> Iterator[list[Record]]:
         self.integrity.files += 1
         # Before it is read: a file that is closed now may have been open when its last line was looked for.
-        seen.mode = _mode(seen.file.path)
+        seen.mode = mode_of(seen.file.path)
         for found in read_stretches(seen.file.path):
             if isinstance(found, Stretch):
                 lines, records = found.lines, found.records
@@ -286,10 +286,3 @@ def _chain_of(file: File, following: File | None, before: list[_Seen]) -> Chain:
     if first is None or first.n != 1 or (predecessor and left_at is None):
         return Chain(None, counted)
     return Chain(anchor(name, first.attempt, left_at or ""), counted)
-
-
-def _mode(path: str) -> int:
-    try:
-        return stat.S_IMODE(os.lstat(path).st_mode)
-    except OSError:
-        return 0

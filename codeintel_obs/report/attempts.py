@@ -6,9 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, entries, find_attempts, list_runs
+from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, batches, find_attempts, list_runs
 from codeintel_obs.ledger.chain import BROKEN
 from codeintel_obs.ledger.manifest import is_alive, locate, read_manifest
 from codeintel_obs.ledger.order import OUT_OF_ORDER
@@ -20,7 +21,7 @@ from codeintel_obs.report.hints import hinted
 from codeintel_obs.report_model import Told
 
 if TYPE_CHECKING:
-    from codeintel_obs.report.entries import Entry
+    from codeintel_obs.report.entries import Batch, Entry
     from codeintel_obs.report_model import RunReport
 
 _ACTIVATION: Final = b'"event":"activation"'
@@ -38,6 +39,11 @@ class Attempt:
     @property
     def run_id(self) -> str:
         return self.files.run_id
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether any of it was compacted: then it takes DuckDB to read it."""
+        return any(file.packed is not None for file in self.files.files())
 
     @property
     def ledger_path(self) -> str | None:
@@ -80,9 +86,12 @@ class Moment:
     last: Mapping[str, int]
     alive: Mapping[str, bool | None]
 
-    def had(self, entry: Entry) -> bool:
-        """Whether ``entry`` was there."""
-        return entry[1].n <= self.last.get(entry[0], 0)
+    def cut(self, found: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield of ``found`` what was there."""
+        for place, records in found:
+            held = [record for record in records if record.n <= self.last.get(place, 0)]
+            if held:
+                yield place, held
 
 
 def report_of(attempt: Attempt, keep: int = KEPT_STEPS, at: Moment | None = None) -> RunReport:
@@ -90,12 +99,12 @@ def report_of(attempt: Attempt, keep: int = KEPT_STEPS, at: Moment | None = None
     # Liveness first: of a process that is gone before its files are read, everything it ever wrote is read.
     alive, manifests = processes_of(attempt)
     verifier = Verifier(attempt.files)
-    passes = iter((verifier.entries(),))
+    passes = iter((verifier.batches(),))
 
-    def source() -> Iterable[Entry]:
+    def source() -> Iterable[Batch]:
         """Give the records: the first time under verification."""
-        found = next(passes, None) or entries(attempt.files)
-        return filter(at.had, found) if at is not None else found
+        found = next(passes, None) or batches(attempt.files)
+        return at.cut(found) if at is not None else found
 
     around = Surroundings(
         run_id=attempt.run_id,
@@ -169,6 +178,7 @@ def processes_of(attempt: Attempt) -> tuple[dict[str, bool | None], dict[str, di
     return alive, manifests
 
 
+@lru_cache(maxsize=4)  # requests one after the other are of one process; nobody changes what it told
 def _content(data: bytes | None) -> dict[str, Any]:
     try:
         content = json.loads(data or b"{}")

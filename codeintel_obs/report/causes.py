@@ -117,7 +117,7 @@ class Causes:
         ids = set(followed(error))
         links = (link for link in error.chain if link.via in _FOLLOWED and link.id in ids)
         return [
-            self._raised(error.id, error.type, "end"),
+            self._raised(error.id, error.type, "end", error.message),
             *(self._raised(each.id, each.type, each.via) for each in links),
         ]
 
@@ -125,7 +125,7 @@ class Causes:
         links = (link for link in error.chain if link.via == "context" and link.id not in trail)
         return [self._raised(link.id, link.type, link.via) for link in links if (link.of or error.id) in trail]
 
-    def _raised(self, error_id: str, error_type: str, via: str) -> Raised:
+    def _raised(self, error_id: str, error_type: str, via: str, message: str | None = None) -> Raised:
         step = self._raiser(error_id)
         evidence = _end_of(step) if step else []
         return Raised(
@@ -134,22 +134,26 @@ class Causes:
             via=via,
             step=step.id if step else None,
             evidence=evidence,
+            message=step.error.message if step and step.error else message,
         )
 
     def _first_raise(self, error: ErrorInfo) -> Held | None:
         """Return the step that first raised ``error`` or what it hangs from: the deepest, else the earliest.
 
         A cancellation is a consequence and never the first: where a time-out cancelled a step, the step that
-        raised the time-out is the one that timed out.
+        raised the time-out is the one that timed out; where no step raised the time-out, none is first.
         """
         assert error.id is not None
         children = _children(error)
+        cancelled = {link.id for link in error.chain if _is_cancellation(link.type)}
+        cancelled |= {error.id} if _is_cancellation(error.type) else set()
         first: dict[str, Held | None] = {}
         for error_id in reversed(followed(error)):
             below = [held for each in children.get(error_id, ()) if (held := first.get(each)) is not None]
             reasons = [held for held in below if not _cancelled(held)]
             own = self._raiser(error_id)
-            first[error_id] = min(reasons, key=ended_at) if reasons else own or next(iter(below), None)
+            passed_on = next(iter(below), None) if error_id in cancelled else None
+            first[error_id] = min(reasons, key=ended_at) if reasons else own or passed_on
         return first[error.id]
 
     def _raiser(self, error_id: str) -> Held | None:
@@ -225,7 +229,11 @@ def _elsewhere_of(held: Held, state: Fold) -> Elsewhere:
 
 
 def _cancelled(held: Held) -> bool:
-    return held.error is not None and held.error.type.rpartition(".")[2] == "CancelledError"
+    return held.error is not None and _is_cancellation(held.error.type)
+
+
+def _is_cancellation(error_type: str) -> bool:
+    return error_type.rpartition(".")[2] == "CancelledError"
 
 
 def ended_at(held: Held) -> tuple[int, int]:

@@ -131,8 +131,9 @@ def _trail(report: RunReport) -> list[str]:
     if stop is None:
         return []
     trail = stop.trail if len(stop.trail) > 1 else []
-    lines = [f"{each.via}: {_name(each.error_type)}{_at(each.step)}" for each in trail]
-    lines += [f"while handling: {_name(each.error_type)}{_at(each.step)}" for each in stop.while_handling]
+    by = [*((each.via, each) for each in trail), *(("while handling", each) for each in stop.while_handling)]
+    lines = [f"{how}: {_name(each.error_type)}{_at(each.step)}"
+             f"{_data(each.message) if each.message and each.message != stop.message else ''}" for how, each in by]  # fmt: skip
     there = "in another process under it:"
     return lines + [f"{there} {_name(each.kind)} [{each.step}] {_name(each.error_type or each.status)}"
                     f"{_cited(each.evidence, report)}" for each in stop.elsewhere]  # fmt: skip

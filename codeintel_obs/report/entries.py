@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,7 +15,10 @@ from codeintel_obs.steps import ErrorInfo, Record
 Entry = tuple[str, Record]
 """A record and its place: ``<day>/<file>``, of which a line is cited as ``place:n``, or a span's ``span:<trace>/<span>``."""
 
-Source = Callable[[], Iterable[Entry]]
+Batch = tuple[str, list[Record]]
+"""Records in a row of one file, at least one, with its place: a million of them are not handed on one by one."""
+
+Source = Callable[[], Iterable[Batch]]
 """Gives the records of an attempt, file after file; called a second time only for a run beyond the cap."""
 
 _CITED: Final = 20
@@ -23,6 +28,12 @@ T = TypeVar("T")
 def cite(entry: Entry) -> str:
     """Return where ``entry`` stands written; what a span tells has no line: number 0."""
     return f"{entry[0]}:{entry[1].n}" if entry[1].n else entry[0]
+
+
+def batched(entries: Iterable[Entry]) -> Iterator[Batch]:
+    """Yield ``entries`` in batches, those in a row of one place together."""
+    for place, group in groupby(entries, key=itemgetter(0)):
+        yield place, [record for _, record in group]
 
 
 def text_in(payload: Mapping[str, Any] | None, key: str) -> str | None:

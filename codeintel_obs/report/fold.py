@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.report.entries import Entry, FirstAndLast, Held, Source, Tally, cite, text_in
+from codeintel_obs.report.entries import Batch, Entry, FirstAndLast, Held, Source, Tally, cite, text_in
 from codeintel_obs.report.recovery import Recoveries
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ class Fold:
     failures: dict[str, Held] = field(default_factory=dict)
     uncaught: FirstAndLast[Entry] = field(default_factory=lambda: FirstAndLast(_KEPT_FAILURES))
     loud: FirstAndLast[Held] = field(default_factory=lambda: FirstAndLast(_KEPT_FAILURES))
-    parents: dict[str, str | None] = field(default_factory=dict)
     parents_of_kind: defaultdict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
     ran: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     skips: defaultdict[tuple[str, str | None], Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -65,7 +64,10 @@ class Fold:
     spans_total: int = 0
     last: Record | None = None
     _loud: int = 0
-    _from: int = 0
+    _trace_id: str | None = None
+    _settled: dict[str, str | None] = field(default_factory=dict)
+    _quiet: list[str] = field(default_factory=list)
+    _parents_of_quiet: list[str | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._handlers: dict[str, Callable[[Entry], None]] = {
@@ -79,58 +81,77 @@ class Fold:
     @property
     def total(self) -> int:
         """How many steps are on record."""
-        return len(self.parents)
+        return len(self._settled) + len(self._quiet)
+
+    @property
+    def parents(self) -> dict[str, str | None]:
+        """Every step with the one around it."""
+        if self._quiet:
+            self._settled.update(zip(self._quiet, self._parents_of_quiet, strict=True))
+            self._quiet.clear()
+            self._parents_of_quiet.clear()
+        return self._settled
 
     @property
     def searched(self) -> list[str]:
         """What was read, file by file: the ranges in which what is not told was looked for."""
         return [f"{place}:{low}-{high}" for place, (low, high) in self.ranges.items()]
 
-    def take(self, entries: Iterable[Entry]) -> None:
+    def take(self, batches: Iterable[Batch]) -> None:
         """Take all records. Records of one file come in their order."""
-        handlers, trace_id = self._handlers, None  # a loop without calls of its own: it may be a million records
-        place, latest = "", None
-        begun: Entry | None = None  # a step's begin that waits for the next record, mostly its end
-        for entry in entries:
-            record = entry[1]
-            if entry[0] != place:
-                self._close_range(place, latest)
-                place, self._from = entry[0], record.n
-            latest = record
-            if record.trace_id is not None and record.trace_id != trace_id:
-                trace_id = record.trace_id
-                if len(self.trace_ids) < _KEPT_TRACES:
-                    self.trace_ids[trace_id] = None
-            if begun is not None:
-                if record.status == "completed" and record.span_id == begun[1].span_id and self._is_quiet(begun, entry):
+        settled, waiting, handlers, at = self._settled, self.recoveries.waiting, self._handlers, ""
+        begun: Record | None = None  # a step's begin that waits for the next record, mostly its end
+        for place, records in batches:
+            self._range(place, records)
+            # Lines of another file, or damaged ones, may come again, and the first steps are kept.
+            counts = len(self.ranges) == 1 and len(records) > 1 and self.total >= self.keep
+            rooted = len(self.roots) >= _KEPT_ROOTS
+            quiet: list[Record] = []
+            for record in records:
+                if begun is not None:
+                    if (
+                        record.span_id == begun.span_id and record.status == "completed" and record.event == "step.end"
+                        and counts and not waiting and record.kind == begun.kind
+                        and (rooted or begun.parent_span_id in settled)
+                    ):  # fmt: skip
+                        quiet.append(begun)
+                        begun = None
+                        continue
+                    self._count(quiet)
+                    self._step_begin((at, begun))
                     begun = None
-                    continue
-                self._step_begin(begun)
-                begun = None
-            if record.event == "step.begin":
-                begun = entry
-            else:
-                handlers.get(record.event, self._tell)(entry)
+                if record.trace_id != self._trace_id:
+                    self._trace(record.trace_id)
+                if record.event == "step.begin":
+                    begun, at = record, place
+                else:
+                    self._count(quiet)
+                    handlers.get(record.event, self._tell)((place, record))
+            self._count(quiet)
         if begun is not None:
-            self._step_begin(begun)
-        self._close_range(place, latest)
+            self._step_begin((at, begun))
 
-    def _is_quiet(self, begun: Entry, ended: Entry) -> bool:
-        """Count a step that completed before anything else happened, beyond the kept ones: nearly all of a long run.
+    def _count(self, quiet: list[Record]) -> None:
+        """Take from ``quiet``, by their begins, steps that completed before anything else happened: nearly all of a run.
 
-        Return False, and count nothing, of a step that has to be held.
+        They are counted together and put where steps are found by id only when one is looked for: both cost as much as
+        decoding their lines, one by one.
         """
-        record, parents = begun[1], self.parents
-        step_id, parent = record.span_id or "", record.parent_span_id
-        if len(parents) < self.keep or step_id in parents or self.recoveries.waiting or ended[1].event != "step.end":
-            return False
-        if len(self.roots) < _KEPT_ROOTS and parent not in parents:
-            return False
-        kind = ended[1].kind or "?"
-        parents[step_id] = parent
-        self.parents_of_kind[record.kind or "?"].add(parent)
-        self.ran[kind]["completed"] += 1
-        return True
+        if not quiet:
+            return
+        parents = [record.parent_span_id for record in quiet]
+        self._quiet += [record.span_id or "" for record in quiet]
+        self._parents_of_quiet += parents
+        for (kind, parent), count in Counter(zip([record.kind for record in quiet], parents, strict=True)).items():
+            self.ran[kind or "?"]["completed"] += count
+            self.parents_of_kind[kind or "?"].add(parent)
+        quiet.clear()
+
+    def _trace(self, trace_id: str | None) -> None:
+        if trace_id is not None:
+            self._trace_id = trace_id
+            if len(self.trace_ids) < _KEPT_TRACES:
+                self.trace_ids[trace_id] = None
 
     def finish(self, source: Source) -> None:
         """Say that all records were taken, and fetch the ancestors of what is kept, where they were let go."""
@@ -161,20 +182,21 @@ class Fold:
         return len(places) == 1 or (name is not None and name == self.process_of(other))
 
     def _fetch(self, source: Source, missing: set[str]) -> None:
-        for entry in source():
-            record = entry[1]
-            if record.span_id not in missing or not record.event.startswith("step"):
-                continue
-            held = self.kept.setdefault(record.span_id, Held())
-            if record.event == "step.begin":
-                held.begin = held.begin or entry
-            else:
-                held.end = held.end or entry
+        for place, records in source():
+            for record in records:
+                if record.span_id not in missing or not record.event.startswith("step"):
+                    continue
+                held = self.kept.setdefault(record.span_id, Held())
+                if record.event == "step.begin":
+                    held.begin = held.begin or (place, record)
+                else:
+                    held.end = held.end or (place, record)
 
-    def _close_range(self, place: str, latest: Record | None) -> None:
-        if latest is not None and latest.n:
-            low, high = self.ranges.get(place, (self._from, latest.n))
-            self.ranges[place] = min(low, self._from), max(high, latest.n)
+    def _range(self, place: str, records: list[Record]) -> None:
+        first, latest = records[0], records[-1]
+        if latest.n:
+            low, high = self.ranges.get(place, (first.n, latest.n))
+            self.ranges[place] = min(low, first.n), max(high, latest.n)
             if self.last is None or latest.mono_ns >= self.last.mono_ns:
                 self.last = latest
 

@@ -50,12 +50,16 @@ class Rule:
         said = subject.said.lower()
         return (
             subject.status in self.statuses
-            and any(fnmatchcase(subject.kind, kind) for kind in self.kinds)
+            and self.is_about(subject.kind)
             and (not self.types or any(_is_named(each, self.types) for each in subject.types))
             and (not self.says or any(words in said for words in self.says))
             and (not self.codes or any(code in self.codes for code in subject.codes))
             and all(subject.payload.get(key) in wanted for key, wanted in self.payload.items())
         )
+
+    def is_about(self, kind: str) -> bool:
+        """Whether ``kind`` is one of the rule's."""
+        return any(fnmatchcase(kind, each) for each in self.kinds)
 
 
 def _is_named(type_: str, names: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ rules in their order; the first that fits gives its hint, with the evidence that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from codeintel_obs.report import told
@@ -38,7 +39,12 @@ def hinted(report: RunReport, own: Callable[[ReportStep], Iterable[Told]] | None
 
 def first_rule(subject: Subject) -> Rule | None:
     """Return the first rule that fits ``subject``."""
-    return next((rule for rule in RULES if rule.fits(subject)), None)
+    return next((rule for rule in _rules_of(subject.kind) if rule.fits(subject)), None)
+
+
+@lru_cache(256)
+def _rules_of(kind: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if rule.is_about(kind))
 
 
 def _add(found: dict[str, list[str]], message: str, evidence: Evidence) -> None:

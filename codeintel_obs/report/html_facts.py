@@ -9,7 +9,7 @@ from typing import Final
 from codeintel_obs.report import told
 from codeintel_obs.report.html_words import MOST, cited, element, icon, lines, step_id, step_link, text
 from codeintel_obs.report.words import duration, moment, plural, signal_name
-from codeintel_obs.report_model import Evidence, ReportStep, RunReport, Told
+from codeintel_obs.report_model import Evidence, Raised, ReportStep, RunReport, StopReason, Told
 
 _FEW: Final = 50
 _MANY: Final = 200
@@ -61,13 +61,19 @@ def stop(report: RunReport) -> str:
     trail = [*(reason.trail if len(reason.trail) > 1 else []), *reason.while_handling]
     steps = "".join(
         f'<li><span class="via">{text(_VIA.get(each.via, each.via))}</span> <span class="kind">{text(each.error_type)}</span>'
-        f" {step_id(each.step) if each.step else ''} {cited(each.evidence, each.step)}</li>"
+        f"{_said(each, reason)} {step_id(each.step) if each.step else ''} {cited(each.evidence, each.step)}</li>"
         for each in trail
     )
     chain = f'<ul class="trail">{steps}</ul>' if steps else ""
     return section("stop", "Why it stopped",
                    f'<p class="message">{said}</p>{where}{chain}{_elsewhere(report)}{_exit(report)}'
                    f"<p>{_evidence(reason.evidence, reason.step)}</p>")  # fmt: skip
+
+
+def _said(raised: Raised, reason: StopReason) -> str:
+    """Return an exception's message, but for the one that stands above it already."""
+    again = not raised.message or raised.message == reason.message
+    return "" if again else f" <span>{text(raised.message, 300)}</span>"
 
 
 def _elsewhere(report: RunReport) -> str:

@@ -34,7 +34,7 @@ def step_of(held: Held, state: Fold) -> ReportStep:
     status: Any = end.status if end is not None and end.status in _STATUSES else "in_flight"
     return ReportStep(
         id=held.id,
-        parent=state.parents.get(held.id),
+        parent=held.first.parent_span_id,
         kind=held.kind,
         status=status,
         detail=end.detail if end else None,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from codeintel_obs.ledger.opening import opened
 from codeintel_obs.ledger.reader import Line, read_stretches
 from codeintel_obs.report_model import ReportStep, RunReport
 
@@ -65,7 +66,7 @@ def _lines(path: str, numbers: set[int]) -> Iterator[tuple[int, str]]:
             told = zip(each.lines, each.records, strict=True)
             yield from ((record.n, _text(raw)) for raw, record in told if record.n in numbers)
         elif each.record is not None and each.record.n in numbers:  # whole, among lines that are not
-            with open(path, "rb") as file:
+            with open(opened(path), "rb") as file:
                 file.seek(each.offset)
                 yield each.record.n, _text(file.readline().rstrip(b"\n"))
 

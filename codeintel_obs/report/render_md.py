@@ -23,6 +23,7 @@ _ROWS: Final = 150
 _WIDTH: Final = 120
 _MESSAGE: Final = 2_000
 _SHORT: Final = 200
+_LONG: Final = 500
 _ID: Final = 8
 _CITED: Final = 3
 _LOUD: Final = frozenset({"WARNING", "ERROR", "CRITICAL"})
@@ -85,8 +86,9 @@ def _stop(report: RunReport) -> list[str]:
         lines.append("- No step on record raised it")
     for each in [*(stop.trail if len(stop.trail) > 1 else []), *stop.while_handling]:
         where = f" {_id(each.step)}" if each.step else ""
+        said = f": {code(each.message, _LONG)}" if each.message and each.message != stop.message else ""
         lines.append(
-            f"- {_VIA.get(each.via, 'by ' + code(each.via))} {code(each.error_type)}{where} {_cited(each.evidence)}"
+            f"- {_VIA.get(each.via, 'by ' + code(each.via))} {code(each.error_type)}{said}{where} {_cited(each.evidence)}"
         )
     return [*lines, f"- Evidence: {_cited(stop.evidence)}"]
 

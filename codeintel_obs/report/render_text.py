@@ -10,7 +10,7 @@ from codeintel_obs.report.command import report_command
 from codeintel_obs.report.fold import FAILURES, NOT_COUNTED
 from codeintel_obs.report.tree import line, rows
 from codeintel_obs.report.words import clip, counted, duration, moment, plain, plural, signal_name, wrapped
-from codeintel_obs.report_model import ReportStep, RunReport, StopReason
+from codeintel_obs.report_model import Raised, ReportStep, RunReport, StopReason
 
 _LEAST: Final = 60
 _TREE_LINES: Final = 300
@@ -132,9 +132,8 @@ def _stop(report: RunReport, width: int) -> list[str]:
                      else f"  told by {plain(stop.kind)} [{stop.step[:_ID]}]")  # fmt: skip
     elif stop.error_type:
         lines.append("  no step on record raised it")
-    lines += [f"  {_VIA.get(each.via, each.via)} {plain(each.error_type)}{_at(each.step)}" for each in stop.trail
-              if len(stop.trail) > 1]  # fmt: skip
-    lines += [f"  while handling {plain(each.error_type)}{_at(each.step)}" for each in stop.while_handling]
+    for raised in [*(stop.trail if len(stop.trail) > 1 else []), *stop.while_handling]:
+        lines += wrapped(f"{_VIA.get(raised.via, raised.via)} {_exception(raised, report)}", width, "  ", _FEW_LINES)
     for each in stop.elsewhere:
         lines.append(f"  in another process under it: {plain(each.kind)} [{each.step[:_ID]}] {_cited(each.evidence)}")
         said = f"{plain(each.error_type or each.status)}{': ' + plain(each.message) if each.message else ''}"
@@ -142,11 +141,15 @@ def _stop(report: RunReport, width: int) -> list[str]:
     return [*lines, f"  evidence: {', '.join(stop.evidence)}"]
 
 
-_VIA: Final = {"end": "the run ended with", "cause": "caused by", "group": "which holds"}
+def _exception(raised: Raised, report: RunReport) -> str:
+    """Return an exception, the step that raised it, and its message, but for the one that stands above it already."""
+    kind = next((f" in {plain(step.kind)}" for step in report.steps if step.id == raised.step), "")
+    again = report.stopped_because is not None and raised.message == report.stopped_because.message
+    message = f": {plain(raised.message)}" if raised.message and not again else ""
+    return f"{plain(raised.error_type)}{kind}{f' [{raised.step[:_ID]}]' if raised.step else ''}{message}"
 
 
-def _at(step: str | None) -> str:
-    return f" [{step[:_ID]}]" if step else ""
+_VIA: Final = {"end": "the run ended with", "cause": "caused by", "group": "which holds", "context": "while handling"}
 
 
 def _in_flight(report: RunReport) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from codeintel_obs.errors import CodeIntelObsError, RunNotFoundError
 from codeintel_obs.ledger.attempts import entries
 from codeintel_obs.report.build import Surroundings, build
-from codeintel_obs.report.entries import cite
+from codeintel_obs.report.entries import batched, cite
 from codeintel_obs.report.otlp import STEP_EVENT, SampledSpan, SpanEvent, spans_in
 from codeintel_obs.report_model import Disagreement, IntegrityFacts, RunReport, Told
 from codeintel_obs.runs import accept_id
@@ -105,7 +105,7 @@ def report_of_spans(found: Sampled) -> RunReport:
         number=found.number,
         total=found.total,
     )
-    return build(lambda: made, around)
+    return build(lambda: batched(made), around)
 
 
 def _left_out(found: Sampled) -> list[Told]:

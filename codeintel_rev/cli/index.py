@@ -40,10 +40,26 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     request = _request(arguments)
-    if arguments.watch:
-        return _watch(request, as_json=arguments.json)
-    _print(_build(request, as_json=arguments.json), as_json=arguments.json)
+    try:
+        if arguments.watch:
+            return _watch(request, as_json=arguments.json)
+        _print(_build(request, as_json=arguments.json), as_json=arguments.json)
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(_what_stays(request)) from stopped
     return 0
+
+
+def _what_stays(request: BuildRequest) -> str:
+    from codeintel_rev.indexing.status import index_status
+
+    status = index_status(request.repo, request.index_dir)
+    made = status.manifest
+    if made is None:
+        return "nothing is indexed yet. Mend: index again"
+    if any(kept.generation.current and kept.generation.interim for kept in status.history):
+        kept = f"commit {made.commit[:12]} answers by its words, and vectors that were made are kept"
+        return f"{kept}. Mend: index again, it goes on from there"
+    return f"the index of commit {made.commit[:12]} answers as before. Mend: index again"
 
 
 def _request(arguments: argparse.Namespace) -> BuildRequest:

@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = COMMANDS[arguments.command].run(arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _stop(INTERRUPTED, "interrupted; an index that was there before still answers")
+    except KeyboardInterrupt as stopped:
+        return _stop(INTERRUPTED, f"interrupted; {stopped}" if stopped.args else "interrupted")
     except BrokenPipeError:
         # the reader has gone (`| head`); without this Python complains once more while it shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,7 +23,7 @@ def status_text(status: IndexStatus) -> str:
     if status.underway:
         lines.append(f"  building {status.underway.text()}; process {status.underway.pid}")
     if status.interrupted:
-        left = f"{status.interrupted.text()}; process {status.interrupted.pid} was killed"
+        left = f"{status.interrupted.text()}; process {status.interrupted.pid} was stopped"
         lines.append(f"  broken   {left}. Mend: codeintel-rev index goes on from there")
     lines += [f"  kept     {_kept(kept)}" for kept in status.history]
     lines += map(degraded_text, status.degraded)

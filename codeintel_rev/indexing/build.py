@@ -67,7 +67,7 @@ def build_index(request: BuildRequest, progress: Progress | None = None) -> Buil
     with GitClient.open(request.repo) as client:
         client.head()  # nothing is written to a repository that cannot be indexed
         folder = IndexFolder(index_folder(client.root, request.index_dir))
-    with folder.building() as build, closing(Recorded(progress or Silent(), folder.path)) as told:
+    with folder.building() as build, Recorded(progress or Silent(), folder.path) as told:
         read = _read(request, folder, told)
         with closing(_vectors(read, folder, request)) as vectors:
             first = len(vectors.missing) > SOON or (vectors.missing and not folder.history())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from codeintel_rev.io.underway import Underway
 
@@ -53,6 +53,10 @@ class Recorded:
             self._state = replace(self._state, told_at=now)
             self._state.write(self._folder)
 
-    def close(self) -> None:
-        """The build has ended, well or with an error that was told; a killed one cannot say so."""
-        Underway.remove(self._folder)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """The build has ended, well or with an error that was told. One that was killed or stopped stays told of."""
+        if kind is None or issubclass(kind, Exception):
+            Underway.remove(self._folder)

@@ -31,7 +31,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """`underway` is the work of a living process; `interrupted` is how far one came that was killed.
+    """`underway` is the work of a living process; `interrupted` is how far one came that was stopped or killed.
 
     Without an index `manifest` and `index` are None, and `degraded` says why.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from codeintel_rev.errors import ModelUnavailableError
 from codeintel_rev.io.lazily import Lazy
-from codeintel_rev.io.outcomes import REBUILD, NotAskedError
+from codeintel_rev.io.outcomes import REBUILD
 from codeintel_rev.retrieval import exact
 
 if TYPE_CHECKING:
@@ -48,15 +48,21 @@ class Channels:
             "exact": self.exact,
         }
 
-    def semantic(self, query: str, profile: Profile, depth: int, seconds: float) -> tuple[Ranked, ...]:  # noqa: ARG002
-        """ModelUnavailableError for an index without vectors, and for vectors of another model or dimension.
+    def idle(self, profile: Profile) -> dict[str, str]:
+        """Those with nothing to do for such a query, by their reason: they need no thread to say so."""
+        idle: dict[str, str] = {}
+        if self._manifest.model is None and self._manifest.words_only == self._manifest.chunks:
+            idle["semantic"] = "every indexed file is left to its words (embedding.words_only)"
+        if not self._settings.splade.model:
+            idle["splade"] = "no SPLADE model is configured (splade.model)"
+        if profile.kind not in ("path", "regex") and not profile.names:
+            idle["exact"] = "the query names no identifier"
+        return idle
 
-        NotAskedError where all files are left to their words.
-        """
+    def semantic(self, query: str, profile: Profile, depth: int, seconds: float) -> tuple[Ranked, ...]:  # noqa: ARG002
+        """ModelUnavailableError for an index without vectors, and for vectors of another model or dimension."""
         made = self._manifest
         if made.model is None:
-            if made.words_only == made.chunks:
-                raise NotAskedError("every indexed file is left to its words (embedding.words_only)")
             why = next((item for item in made.degraded if item.channel == "semantic"), None)
             reason = f": {why.reason}" if why else ""
             raise ModelUnavailableError(f"this index holds no vectors{reason}", why.mend if why else REBUILD)
@@ -71,9 +77,7 @@ class Channels:
         return self._bm25.get().search(query, depth)
 
     def splade(self, query: str, profile: Profile, depth: int, seconds: float) -> tuple[Ranked, ...]:  # noqa: ARG002
-        """NotAskedError when no model is configured; ModelUnavailableError when it cannot be used."""
-        if not self._settings.splade.model:
-            raise NotAskedError("no SPLADE model is configured (splade.model)")
+        """ModelUnavailableError for a model that cannot be used, and for an index that was made with another."""
         index, encoder = self._splade.get(), self._encoder.get()
         if encoder.identity != index.identity:
             what = f"the index was made with {index.identity}, the model here is {encoder.identity}"
@@ -81,13 +85,11 @@ class Channels:
         return index.search(encoder.query(query), depth)
 
     def exact(self, query: str, profile: Profile, depth: int, seconds: float) -> tuple[Ranked, ...]:  # noqa: ARG002
-        """Chunks that the query names: by definition, path, or regular expression; NotAskedError if it names none."""
+        """Chunks that the query names: by definition, path, or regular expression."""
         if profile.kind == "path":
             return exact.by_path(query.strip(), self.catalog.get().under(query.strip().strip("/"), depth))
         if profile.kind == "regex":
             return exact.by_text(self.catalog.get().matching(query.strip(), depth))
-        if not profile.names:
-            raise NotAskedError("the query names no identifier")
         catalog = self.catalog.get()
         return exact.merged([exact.by_name(name, catalog.named(name, depth)) for name in profile.names])[:depth]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,8 +11,11 @@ import duckdb
 from codeintel_rev.retrieval.exact import Named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from codeintel_rev.indexing.chunks import Chunk
 
@@ -24,6 +28,10 @@ _BY_NAME = f"{_NAMED} where lower(name) = $1 or ends_with(lower(name), '.' || $1
 _BY_PATH = f"{_NAMED} where contains(lower(path), $1) order by length(path), doc limit $2"
 # RE2: it has no backtracking, so there is no expression that explodes
 _BY_TEXT = f"{_NAMED} where regexp_matches(text, $1) order by doc limit $2"
+_UNDATED = -(2**63)
+_ALL_DATES = (
+    "select coalesce(committed_at, $1::bigint) as committed from chunks left join files using (path) order by doc"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ class DuckDBCatalog:
     def __init__(self, folder: Path) -> None:
         """duckdb.Error for a file that is missing or is no database."""
         self._connection = duckdb.connect(str(folder / FILE), read_only=True)
+        self._idle: list[duckdb.DuckDBPyConnection] = []  # as many as have asked at the same time
+        self._dates: NDArray[np.int64] | None = None  # two threads may both read them, and read the same
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +91,9 @@ class DuckDBCatalog:
         self.close()
 
     def close(self) -> None:
+        """For when nobody asks any more."""
+        for cursor in self._idle:
+            cursor.close()
         self._connection.close()
 
     def rows(self, docs: Iterable[int]) -> dict[int, Row]:
@@ -92,10 +105,15 @@ class DuckDBCatalog:
 
     def committed(self, docs: Iterable[int]) -> dict[int, int]:
         """When the file of each document was last committed; documents without a date are left out."""
-        query = (
-            "select doc, committed_at from chunks join files using (path) where doc in (select unnest($1::integer[]))"
-        )
-        return dict(self._ask(query, [list(docs)]))
+        dates = self._all_dates()
+        return {doc: int(dates[doc]) for doc in docs if doc < len(dates) and dates[doc] != _UNDATED}
+
+    def _all_dates(self) -> NDArray[np.int64]:
+        # of every document at the first question: 8 bytes each, 7 ms for 60,000, where each question took 2
+        if self._dates is None:
+            with self._cursor() as cursor:
+                self._dates = cursor.execute(_ALL_DATES, [_UNDATED]).fetchnumpy()["committed"]
+        return self._dates
 
     def named(self, name: str, limit: int) -> list[Named]:
         """Chunks of that name, or whose qualified name ends in it, in whatever case; in document order."""
@@ -110,7 +128,18 @@ class DuckDBCatalog:
         return [Named(*values) for values in self._ask(_BY_TEXT, [expression, limit])]
 
     def _ask(self, query: str, parameters: list[object]) -> list[tuple[Any, ...]]:
-        # a connection is used by one thread at a time; a cursor of it is a connection to the same database
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             found: list[tuple[Any, ...]] = cursor.execute(query, parameters).fetchall()
             return found
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection is used by one thread at a time; a cursor of it is a connection to the same database."""
+        try:
+            cursor = self._idle.pop()
+        except IndexError:
+            cursor = self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            self._idle.append(cursor)

@@ -97,7 +97,8 @@ class HybridSearch:
         with stages.stage("budget", vital=True) as detail:
             plan = budget(query, k, limits, wish.weights, rerank=reranks)
             detail.update(query_kind=plan.profile.kind, deadline=plan.seconds)
-        channels = gather_channels(self._channels.by_name, query, plan, self._workers)
+        idle = self._channels.idle(plan.profile)
+        channels = gather_channels(self._channels.by_name, query, plan, self._workers, idle)
         _check_any_ran(channels)
         best = self._best(channels, plan, stages)[: max(k, self._settings.rerank.depth if reranks else 0)]
         with stages.stage("hydrate", vital=True) as detail:
@@ -195,17 +196,20 @@ class Workers:
 
 
 def gather_channels(
-    channels: Mapping[str, Ask], query: str, plan: Budget, workers: Workers
+    channels: Mapping[str, Ask], query: str, plan: Budget, workers: Workers, idle: Mapping[str, str]
 ) -> tuple[ChannelOutcome, ...]:
-    """One outcome per channel of the plan, in its order: all are asked at once, none is waited for beyond its time."""
+    """One outcome per channel of the plan, in its order: all are asked at once, none is waited for beyond its time.
+
+    Not asked are those of no weight, and those of `idle`, for the reason that it gives.
+    """
     begun = time.monotonic()
     under_way: dict[str, Future[ChannelOutcome]] = {}
     for name, own in plan.channels.items():
-        if own.weight > 0:
+        if own.weight > 0 and name not in idle:
             ask = partial(channels[name], query, plan.profile, own.depth, own.seconds)
             under_way[name] = workers.submit(name, partial(channel_outcome, name, ask, workers.resting))
     return tuple(
-        _waited_for(name, under_way[name], begun, own.seconds) if name in under_way else _not_asked(name, plan)
+        _waited_for(name, under_way[name], begun, own.seconds) if name in under_way else _not_asked(name, plan, idle)
         for name, own in plan.channels.items()
     )
 
@@ -237,8 +241,9 @@ def _waited_for(name: str, future: Future[ChannelOutcome], begun: float, seconds
     return ChannelOutcome(name, "timed_out", f"{why} within {seconds:g} s", seconds=time.monotonic() - begun)
 
 
-def _not_asked(name: str, plan: Budget) -> ChannelOutcome:
-    reason = f"its weight for a query of kind {plan.profile.kind} is 0"
+def _not_asked(name: str, plan: Budget, idle: Mapping[str, str]) -> ChannelOutcome:
+    weightless = plan.channels[name].weight <= 0
+    reason = f"its weight for a query of kind {plan.profile.kind} is 0" if weightless else idle[name]
     return ChannelOutcome(name, "skipped", reason, expected=True)
 
 

@@ -202,7 +202,7 @@ class StatusAnswer(AnswerEnvelope):
     files: int | None = None
     chunks: int | None = None
     indexing: Running | None = Field(default=None, description="None: no process is indexing")
-    interrupted: str | None = Field(default=None, description="How far an indexing came that was killed")
+    interrupted: str | None = Field(default=None, description="How far an indexing came that was stopped")
     last_reindex: LastReindex | None = Field(default=None, description="The last one that this server started")
 
 

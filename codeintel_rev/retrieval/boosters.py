@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codeintel_rev.retrieval.fusion import best_first
+from codeintel_rev.retrieval.fusion import Fused, best_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from codeintel_rev.retrieval.fusion import Fused
 
 _DAY = 86_400
 
@@ -36,4 +33,4 @@ def _boosted(item: Fused, committed: Mapping[int, int], newest: int, strength: f
     if when is None:
         return item
     factor = 1 + strength * 0.5 ** (max(0, newest - when) / max(half_life, 1.0))
-    return replace(item, score=item.score * factor, boost=round(factor, 6))
+    return Fused(item.doc, item.score * factor, item.channels, round(factor, 6))

@@ -1,38 +1,17 @@
 """Uses vLLM's offline interface, in this process and on a CPU, with a tiny model of random weights and with MiniLM.
 
-The engines are made once: a model takes seconds to load, and a second one in a process ends with the first.
+The engines are those of the other tests in this process: a model takes seconds to load.
 """
 
 from __future__ import annotations
 
-import functools
-import tempfile
-from pathlib import Path
-
-from in_vllm_models import llama, minilm
-
 from codeintel_obs import FieldClass
 from codeintel_obs.testing import workout
-
-OPTIONS = {"dtype": "float32", "enforce_eager": True, "max_model_len": 128}
-
-
-@functools.cache
-def writer():
-    from vllm import LLM
-
-    return LLM(model=llama(Path(tempfile.mkdtemp())), **OPTIONS)
-
-
-@functools.cache
-def embedder():
-    from vllm import LLM
-
-    return LLM(model=minilm(), runner="pooling", **OPTIONS)
 
 
 @workout("vllm", canaries={"canary spoon": FieldClass.TEXT, "tiny-canary-llama": FieldClass.NAME})
 def writes(_folder):
+    from in_vllm_engines import writer
     from vllm import SamplingParams
     from vllm.sampling_params import BeamSearchParams
 
@@ -51,6 +30,8 @@ def writes(_folder):
 
 @workout("vllm", canaries={"canary sea": FieldClass.TEXT})
 def pools(_folder):
+    from in_vllm_engines import embedder
+
     llm = embedder()
     texts = ["the cat", "canary sea"]
     scores = llm.score(texts[0], texts, use_tqdm=False)
@@ -63,9 +44,10 @@ def pools(_folder):
 
 @workout("vllm")
 def is_refused(_folder):
+    from in_vllm_engines import writer
     from vllm import SamplingParams
 
     try:
-        writer().generate("cat " * 200, SamplingParams(max_tokens=4), use_tqdm=False)
+        writer().generate("cat " * 300, SamplingParams(max_tokens=4), use_tqdm=False)
     except Exception as exc:
         return type(exc).__name__, str(exc)

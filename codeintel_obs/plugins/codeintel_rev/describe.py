@@ -76,14 +76,19 @@ def after_budget(_call: Call, result: Any) -> Payload:
 
 def before_gather(call: Call) -> Payload:
     """Say which channels are asked."""
-    plan = call.arg(2, "plan")
-    return {"channels": [name for name, own in plan.channels.items() if own.weight > 0]}
+    return {"channels": _asked(call)}
+
+
+def _asked(call: Call) -> list[str]:
+    """Return the channels that count for something and have something to do."""
+    idle = call.arg(4, "idle")
+    return [name for name, own in call.arg(2, "plan").channels.items() if own.weight > 0 and name not in idle]
 
 
 def after_gather(call: Call, result: Any) -> Outcome:
     """Say what became of each channel; of those that nobody asked, the reason."""
-    asks, planned = call.arg(0, "channels"), call.arg(2, "plan").channels
-    skips = [_skip(o.channel, asks.get(o.channel), o.reason) for o in result if planned[o.channel].weight <= 0]
+    asks, asked = call.arg(0, "channels"), _asked(call)
+    skips = [_skip(o.channel, asks.get(o.channel), o.reason) for o in result if o.channel not in asked]
     said = {
         "outcomes": {each.channel: each.status for each in result},
         "found": sum(len(each.found) for each in result),

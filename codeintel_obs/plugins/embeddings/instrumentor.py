@@ -38,6 +38,7 @@ class EmbeddingsInstrumentor(LibraryInstrumentor):
     plugin = "embeddings"
     library = "sentence_transformers"
     requires = ("sentence-transformers>=5,<7",)
+    never_run = "models on a GPU"
     points = POINTS
     fields: ClassVar = {
         **dict.fromkeys(["count", "rows", "dim", "batch_size", "queries", "docs", "k", "results"], FieldClass.COUNT),

@@ -55,6 +55,7 @@ class OnnxRuntimeInstrumentor(LibraryInstrumentor):
 
     plugin = "onnxruntime"
     library = "onnxruntime"
+    never_run = "execution providers other than the CPU's"
     requires = (
         "onnxruntime>=1.20,<2",
         "onnxruntime-gpu>=1.20,<2",

@@ -23,6 +23,7 @@ class FaissInstrumentor(LibraryInstrumentor):
     plugin = "faiss"
     library = "faiss"
     requires = ("faiss-cpu>=1.10,<2", "faiss-gpu>=1.10,<2")
+    never_run = "searches, moves and indexes on a GPU; the GPU build was run on a CPU"
     points = POINTS
     fields: ClassVar = {
         **dict.fromkeys(_COUNTS, FieldClass.COUNT),

@@ -12,6 +12,7 @@ from codeintel_obs.incoming import carrier_in, is_trusted
 from codeintel_obs.steps import Call, RunRequest
 
 _ROWS: Final = {"http": "http application", "websocket": "websocket application", "lifespan": "lifespan application"}
+_REMEMBERED: Final = 128
 _OURS: Final = re.compile(rf"{ROUTES}(runs|run/[^/]+/report)")
 # a proxy on this machine speaks for anybody
 _FORWARDING: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
@@ -41,9 +42,14 @@ def row_of(call: Call) -> str | None:
     return _ROWS.get(scope.get("type", ""))
 
 
-@lru_cache(maxsize=1024)
 def is_excluded(path: str, patterns: tuple[str, ...]) -> bool:
     """Whether one of the patterns names this path."""
+    # a thousand long paths of anybody's making would stay in memory
+    return (_is_excluded if len(path) <= _REMEMBERED else _is_excluded.__wrapped__)(path, patterns)
+
+
+@lru_cache(maxsize=1024)
+def _is_excluded(path: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 

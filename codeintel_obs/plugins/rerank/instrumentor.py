@@ -19,6 +19,7 @@ class RerankInstrumentor(LibraryInstrumentor):
     plugin = "rerank"
     library = "sentence_transformers"
     requires = ("sentence-transformers>=5,<7",)
+    never_run = "models on a GPU"
     points = (
         Point(
             module=_MODULE,

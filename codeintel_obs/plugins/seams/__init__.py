@@ -28,6 +28,11 @@ absent, whatever its default. The function around a path says what the value is:
 counts, ``type``, ``code`` and ``id`` are kept at every content level too, ``name`` and ``path`` from ``messages`` on;
 ``text``, and a path without a function, at ``all`` only. Reasons are details: kept from ``messages`` on.
 
+A function that a decorator registered while its module was imported (``@app.get``, ``@server.tool``) is called by its router,
+past its name: what the router holds is exchanged for the watched function too, wherever Python lets that be done (attributes,
+slots, dicts, lists, closures). Where it does not (a ``functools.partial``, a tuple, a second name in a class), the
+activation fact says how many hold it unwrapped, and a plan's kind that is not seen is ``not_observed``.
+
 A plan names the kinds that a run is expected to pass; what a report then misses it lists as ``not_reached``::
 
     [[tool.codeintel_obs.plans]]

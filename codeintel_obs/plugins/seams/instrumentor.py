@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from codeintel_obs.instrumentor import LibraryInstrumentor
 from codeintel_obs.plugins.seams.describe import Told
+from codeintel_obs.plugins.seams.holders import Place, holders, is_alone
 from codeintel_obs.seams import Seam, fields
 from codeintel_obs.steps import Point
 
@@ -35,6 +37,11 @@ class SeamsInstrumentor(LibraryInstrumentor):
     requires = ("codeintel-obs",)
     exclusions: ClassVar = {"*": "the user's own code: what is watched is what the user declares"}
 
+    def __init__(self) -> None:
+        super().__init__()
+        if not hasattr(self, "_exchanged"):  # one object for all who ask for one
+            self._exchanged: list[tuple[Place, Any, Any]] = []
+
     def configure(self, settings: Settings) -> None:
         """Make the table of the declared seams."""
         if settings.seams:
@@ -42,13 +49,34 @@ class SeamsInstrumentor(LibraryInstrumentor):
             self.fields = fields(settings.seams)  # type: ignore[misc]  # the same
 
     def _put_slot(self, owner: Any, name: str, wiring: Wiring) -> str:
+        alone = is_alone(owner, name)  # before anything here holds it, too
         found = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
         if isinstance(found, type):
             return "a class: name one of its methods"
         told = getattr(wiring.point.after, "__self__", None)
         if isinstance(told, Told):
             told.positions = _positions(found, owner)
-        return super()._put_slot(owner, name, wiring)
+        places, fixed = holders(owner, name) if not alone and type(found) is types.FunctionType else ([], 0)
+        fact = super()._put_slot(owner, name, wiring)
+        if fact != "wrapped":
+            return fact
+        for place in places:  # no comprehension: it would be a holder of what it closes over
+            ours = vars(owner)[name]
+            place.put(ours)
+            self._exchanged.append((place, found, ours))
+        return f"wrapped, but {fixed} more hold it unwrapped" if fixed else fact
+
+    def _uninstrument(self, **named: Any) -> None:
+        for place, original, ours in self._exchanged:
+            if place.holds(ours):
+                place.put(original)
+        self._exchanged.clear()
+        super()._uninstrument(**named)
+
+    def let_go(self) -> None:
+        """Forget the user's objects, too."""
+        self._exchanged.clear()
+        super().let_go()
 
 
 def _positions(found: Any, owner: Any) -> dict[str, int]:

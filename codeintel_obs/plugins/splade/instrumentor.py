@@ -37,6 +37,7 @@ class SpladeInstrumentor(LibraryInstrumentor):
     plugin = "splade"
     library = "sentence_transformers"
     requires = ("sentence-transformers>=5,<7",)
+    never_run = "models on a GPU"
     points = POINTS
     fields: ClassVar = {
         **dict.fromkeys(

