@@ -412,3 +412,20 @@ def test_redacting_heals_no_chain(work, capsys):
     found = verified(work, "leak")
     assert [problem.evidence for problem in found.problems] == before
     assert before[0] == place(first, 6)
+
+
+# -- compaction ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_compacted_run_keeps_its_chain(work, capsys):
+    """Packed into Parquet a run has the very roots that it had as files: what was sent then is still to be proved."""
+    from packing import joined, past
+
+    run = past(work, "old", steps=5)
+    joined(work, run)
+    words = [word for root in work.roots for word in ("--root", root.sha256)]
+    assert len(work.roots) == 2
+    assert main(["compact", "--data-dir", work.data_dir]) == 0
+    assert list(Path(work.data_dir).rglob("*.jsonl")) == []
+    assert main(["verify", "old", "--data-dir", work.data_dir, *words]) == 0
+    assert capsys.readouterr().out.count("ROOT      ") == 2

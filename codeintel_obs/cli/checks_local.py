@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from codeintel_obs.cli.checks import Check, Finding, Surroundings
+from codeintel_obs.ledger.networks import network_of
 from codeintel_obs.variables import OFF_VARIABLE
 
 _RECENT: Final = 20
@@ -54,6 +55,15 @@ def data_dir(around: Surroundings) -> Iterator[Finding]:
                 f"chown or chmod {folder}, or name another folder: CODEINTEL_OBS_DATA_DIR",
             )
             return
+    network = network_of(str(path))
+    if network is not None:
+        yield Finding(
+            "data-dir-on-network",
+            "warning",
+            "records wait in memory before they are written, and are lost with a process that is killed",
+            f"{path} lies on a network file system: {network}",
+            "name a folder on a local disk: --data-dir or CODEINTEL_OBS_DATA_DIR",
+        )
     usage = shutil.disk_usage(nearest)
     share = usage.free / usage.total if usage.total else 1.0
     if share < around.settings.min_free:

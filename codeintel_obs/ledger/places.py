@@ -109,6 +109,8 @@ def claim(folder: int, name: str, content: bytes) -> int | None:
     fd = _create(folder, hidden, content)
     try:
         os.link(hidden, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.unlink(hidden, dir_fd=folder)
+        return _still(fd, folder, name)
     except FileExistsError:
         os.close(fd)
         return None
@@ -120,7 +122,17 @@ def claim(folder: int, name: str, content: bytes) -> int | None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(hidden, dir_fd=folder)
-    return fd
+
+
+def _still(fd: int, folder: int, name: str) -> int:
+    """Return ``fd``, or another descriptor of ``name`` where a file is known by its name, and gone with the first one."""
+    if os.fstat(fd).st_nlink:
+        return fd
+    again = reopened(folder, name)
+    if again is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    os.close(fd)
+    return again
 
 
 def _claim_without_links(folder: int, name: str, content: bytes) -> int | None:

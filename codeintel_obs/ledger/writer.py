@@ -316,6 +316,19 @@ class RunWriter:
                 if not counts[reason]:
                     del counts[reason]
 
+    def tell_dropped(self, reason: str, count: int) -> None:
+        """Count records that were dropped before they came here, and tell of them as soon as something can be written."""
+        with self.lock:
+            self.drops[reason] += count
+            if not self.state and self.ready is not None:
+                self.state = _COUNTED
+                try:
+                    self._tell_drops()
+                finally:
+                    self.state = _IDLE
+        if self.queued:
+            self._drain()
+
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def end(self, event: str, payload: dict[str, Any], error: Any = None, *, close: bool = True) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs import guard
 from codeintel_obs.hookspecs import hookimpl
@@ -16,10 +16,15 @@ from codeintel_obs.ledger.retention import Limits, prune_now_and_then
 from codeintel_obs.ledger.writer import RunWriter
 
 if TYPE_CHECKING:
+    from codeintel_obs.ledger.behind import Behind
     from codeintel_obs.recorder import Recorder
     from codeintel_obs.runs import Run
     from codeintel_obs.settings import Settings
     from codeintel_obs.steps import LogEntry, Record, Step
+
+    Writer = RunWriter | Behind
+
+_PATIENCE_S: Final = 10.0  # an exit does not hang on another machine that does
 
 
 class LedgerSink:
@@ -27,10 +32,12 @@ class LedgerSink:
 
     def __init__(self) -> None:
         self._write: type[RunWriter] = RunWriter
+        self._network: str | None = None
+        self._looked = False
         self._home: Home | None = None
         self._manifest: Callable[[], dict[str, Any]] = dict
         self._facts: tuple[object, dict[str, Any]] = (None, {})
-        self._writers: dict[tuple[str, str], RunWriter] = {}
+        self._writers: dict[tuple[str, str], Writer] = {}
 
     def configure(self, settings: Settings, active: Recorder, manifest: Callable[[], dict[str, Any]]) -> None:
         """Take the settings and the supplier of the manifest's content; nothing is written yet."""
@@ -67,13 +74,13 @@ class LedgerSink:
     @hookimpl
     def obs_step_begun(self, step: Step) -> None:
         """Write ``step.begin``."""
-        writer: RunWriter = step.run.ledger or self._writer(step.run)
+        writer: Writer = step.run.ledger or self._writer(step.run)
         writer.append(encoding.step_begin(step, writer.ids))
 
     @hookimpl
     def obs_step_ended(self, step: Step) -> None:
         """Write ``step.end``, or an instant step's one record; the last late end closes its run's file."""
-        writer: RunWriter = step.run.ledger or self._writer(step.run)
+        writer: Writer = step.run.ledger or self._writer(step.run)
         if step.instant:
             writer.append(encoding.step_instant(step, writer.ids))
             return
@@ -85,7 +92,7 @@ class LedgerSink:
     @hookimpl
     def obs_log(self, record: LogEntry) -> None:
         """Write a ``log`` record."""
-        writer: RunWriter = record.run.ledger or self._writer(record.run)
+        writer: Writer = record.run.ledger or self._writer(record.run)
         writer.append(encoding.log(record, writer.ids))
 
     @hookimpl
@@ -108,20 +115,36 @@ class LedgerSink:
     @hookimpl(tryfirst=True)  # what sends the roots of the files that are closed here must still be there
     def obs_shutdown(self) -> None:
         """Close every file with its closing record, make all durable, stop the thread."""
-        if self._home is not None:
-            self._home.close()
+        home = self._home
+        # what hangs is left: the process ends, and what is in the ledger so far says that it was not closed
+        if home is not None and (self._network is None or home.flusher.flush(_PATIENCE_S)):
+            home.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _writer(self, run: Run) -> RunWriter:
+    def _writer(self, run: Run) -> Writer:
         """Return the writer of ``run`` in this process: an open file, or one that opens at its first record."""
         if run.ledger is None:
             if self._home is None:
                 raise RuntimeError("the ledger sink was not configured before it was used")
-            run.ledger = self._write(run, self._home)
+            made = self._write(run, self._home)
+            run.ledger = self._behind(made) if self._waits(self._home) else made
             self._writers[run.run_id, run.attempt] = run.ledger
-        writer: RunWriter = run.ledger
+        writer: Writer = run.ledger
         return writer
+
+    def _waits(self, home: Home) -> bool:
+        """Whether records wait in a queue: a write to another machine may hang. Not where the user asked to wait."""
+        if not self._looked:
+            from codeintel_obs.ledger.networks import network_of  # not at launch: many a process records nothing
+
+            self._network, self._looked = network_of(home.data_dir), True
+        return self._network is not None and home.fsync != "step"
+
+    def _behind(self, writer: RunWriter) -> Behind:
+        from codeintel_obs.ledger.behind import Behind
+
+        return Behind(writer)
 
     def _forget(self, run: Run) -> None:
         if self._writers.get((run.run_id, run.attempt)) is run.ledger:
@@ -138,7 +161,13 @@ class LedgerSink:
 
     def _own_facts(self) -> dict[str, Any]:
         content = self._manifest()
-        facts: dict[str, Any] = {"service": content.get("service"), "host": os.uname().nodename, "pid": os.getpid()}
+        network = {"network": self._network} if self._network else {}
+        facts: dict[str, Any] = {
+            **network,
+            "service": content.get("service"),
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+        }
         try:
             manifest = write_manifest(self._home.data_dir if self._home else "", content)
         except OSError:
