@@ -62,7 +62,7 @@ class Tables:
     def __init__(self, data_dirs: Iterable[str], since: str = "", run_ids: Iterable[str] = ()) -> None:
         self.con: Any = connected("SQL over the ledger")
         self.left_out = 0
-        self._dirs, self._since, self._runs = list(data_dirs), since, set(run_ids)
+        self._dirs, self._since, self._runs = list(map(os.path.abspath, data_dirs)), since, set(run_ids)
         self.con.execute("CREATE TABLE loose(file VARCHAR, raw VARCHAR)")
         self.con.execute("CREATE TABLE twins(file VARCHAR)")
         self.packs = self._packs()
