@@ -387,6 +387,28 @@ def test_no_room_for_a_pack_removes_nothing(work):
     assert (len(packing.loose(work.data_dir)), packing.packs(work.data_dir)) == (7, [])
 
 
+def test_readers_see_every_run_while_it_is_compacted(work):
+    """Another process compacts, restores and prunes beside: every look finds the same whole reports."""
+    for number in range(12):
+        packing.past(work, f"run{number}", 3 + number % 3)
+    before = packing.reports(work.data_dir)
+    code = (
+        "import sys; from codeintel_obs.cli import main\n"
+        "words = ['--data-dir', sys.argv[1]]\n"
+        "for number in range(6):\n"
+        "    assert main(['compact', *words]) == 0\n"
+        "    assert main(['compact', '--restore', f'run{number}', *words]) == 0\n"
+    )
+    command = [sys.executable, "-c", code, work.data_dir]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
+        looks = 0
+        while process.poll() is None:
+            assert packing.reports(work.data_dir) == before
+            looks += 1
+    assert (process.returncode, looks > 1) == (0, True)
+
+
 def test_a_large_run_is_read_in_bounded_pieces(work):
     """A run of several MiB, among small ones in one Parquet file, comes back as it was."""
     packing.past(work, "a")
