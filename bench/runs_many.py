@@ -218,7 +218,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200_000)
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--save", action="store_true", help="write bench/results/runs-many.json")
+    parser.add_argument("--show", action="store_true", help="print the tables of what was saved, and measure nothing")
     options = parser.parse_args()
+    if options.show:
+        print(shown(json.loads((ROOT / "bench/results/runs-many.json").read_text())))
+        return
     with tempfile.TemporaryDirectory(prefix="runs-many-") as folder:
         data_dir = Path(folder)
         begun = time.perf_counter()

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from codeintel_obs.query import compaction
 from codeintel_obs.query.compaction import Wanted, compact
 from codeintel_obs.query.writing import PackError
 
+ROOT = Path(__file__).resolve().parent.parent
 WHOLE = Wanted(failed=True)
 
 
@@ -354,6 +357,56 @@ def test_a_linked_folder_of_packs_is_refused(work, tmp_path):
     with pytest.raises(OSError, match="compacted"):
         compact(work.data_dir, WHOLE)
     assert (list((tmp_path / "elsewhere").iterdir()), len(packing.loose(work.data_dir))) == ([], 7)
+
+
+def test_a_data_directory_may_be_named_from_here(work, monkeypatch, capsys, tmp_path):
+    """``--data-dir`` relative to the working directory: compaction, reports and SQL find the same."""
+    varied(work)
+    before = packing.reports(work.data_dir)
+    monkeypatch.chdir(tmp_path)
+    assert main(["compact", "--failed", "--data-dir", "data"]) == 0
+    assert packing.reports(work.data_dir) == before
+    assert main(["report", "plain", "--data-dir", "data"]) == 0
+    capsys.readouterr()
+    assert main(["query", "SELECT count(*) AS c FROM runs", "--data-dir", "data"]) == 0
+    assert capsys.readouterr().out.split() == ["c", "6"]
+
+
+def test_no_room_for_a_pack_removes_nothing(work):
+    """A file system that takes no file so large: the command says so in a line, and every file stays."""
+    varied(work)
+    code = (
+        "import resource, signal, sys; from codeintel_obs.cli import main; import duckdb\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "sys.exit(main(['compact', '--failed', '--data-dir', sys.argv[1]]))"
+    )
+    command = [sys.executable, "-c", code, work.data_dir]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, "no ledger file was removed" in ended.stderr) == (4, True), ended.stderr
+    assert (len(packing.loose(work.data_dir)), packing.packs(work.data_dir)) == (7, [])
+
+
+def test_readers_see_every_run_while_it_is_compacted(work):
+    """Another process compacts, restores and prunes beside: every look finds the same whole reports."""
+    for number in range(12):
+        packing.past(work, f"run{number}", 3 + number % 3)
+    before = packing.reports(work.data_dir)
+    code = (
+        "import sys; from codeintel_obs.cli import main\n"
+        "words = ['--data-dir', sys.argv[1]]\n"
+        "for number in range(6):\n"
+        "    assert main(['compact', *words]) == 0\n"
+        "    assert main(['compact', '--restore', f'run{number}', *words]) == 0\n"
+    )
+    command = [sys.executable, "-c", code, work.data_dir]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
+        looks = 0
+        while process.poll() is None:
+            assert packing.reports(work.data_dir) == before
+            looks += 1
+    assert (process.returncode, looks > 1) == (0, True)
 
 
 def test_a_large_run_is_read_in_bounded_pieces(work):

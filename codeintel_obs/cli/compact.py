@@ -79,7 +79,12 @@ def _row(folder: str, options: argparse.Namespace) -> dict[str, Any]:
     from codeintel_obs.query.compaction import Wanted, compact
 
     wanted = Wanted(options.older_than, options.failed, options.keep, options.dry_run)
-    done = compact(folder, wanted)
+    try:
+        done = compact(folder, wanted)
+    except OSError as exc:
+        raise CodeIntelObsError(
+            f"{folder}: {exc.filename or ''} {exc.strerror}; files that are not packed stay"
+        ) from exc
     if done.busy:
         raise CodeIntelObsError(_busy(folder))
     return {"data_dir": folder, **_plain(done, msgspec.to_builtins(done))}
@@ -126,7 +131,10 @@ def _restore(options: argparse.Namespace) -> int:
         for folder in folders:
             if not held.enter_context(only_one(folder, touch=False)):
                 raise CodeIntelObsError(_busy(folder))
-        back = [(each.run_id, each.number, restore(each.files)) for each in attempts_of(options.restore, folders)]
+        try:
+            back = [(each.run_id, each.number, restore(each.files)) for each in attempts_of(options.restore, folders)]
+        except OSError as exc:
+            raise CodeIntelObsError(f"{options.restore}: cannot be put back ({exc.strerror})") from exc
     if options.json:
         write_json({"restored": [dict(zip(("run_id", "attempt", "files"), each, strict=True)) for each in back]})
     else:

@@ -203,10 +203,18 @@ def _listed(data_dirs: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 def _in(data_dir: str, day: str) -> list[str]:
     """Return the names of a day's files, packed or not."""
-    names: set[str] = set()
-    with suppress(OSError):
-        names.update(os.listdir(os.path.join(data_dir, *RUNS, day)))
-    return sorted(names | names_in(data_dir, day))  # asked last: what is packed in between is not to be missed
+    found = _there(data_dir, day)
+    packed = names_in(data_dir, day)  # asked after: what is packed in between is not to be missed
+    if packed:
+        found |= packed | _there(data_dir, day)  # nor what is put back
+    return sorted(found)
+
+
+def _there(data_dir: str, day: str) -> set[str]:
+    try:
+        return set(os.listdir(os.path.join(data_dir, *RUNS, day)))
+    except OSError:
+        return set()
 
 
 def _names(folders: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Name, str]]:

@@ -170,7 +170,15 @@ def packed_days(data_dir: str) -> list[str]:
 
 def packs_of(data_dir: str, day: str) -> list[Pack]:
     """Return the packs of a day, oldest first, without those that another replaces."""
-    found = [pack for stamp in _stamps(data_dir, day, LIST) if (pack := _pack(data_dir, day, stamp)) is not None]
+    found: list[Pack] = []
+    for _ in range(_TRIES):
+        try:
+            found = [
+                pack for stamp in _stamps(data_dir, day, LIST) if (pack := _pack(data_dir, day, stamp)) is not None
+            ]
+        except FileNotFoundError:
+            continue  # one was replaced between the look at the folder and this: the folder has another now
+        break
     replaced = {stamp for pack in found for stamp in pack.head.replaces}
     return [pack for pack in found if pack.stamp not in replaced]
 
@@ -211,20 +219,25 @@ def damaged(data_dir: str) -> Iterator[str]:
     """Yield the paths of lists that cannot be read: what they held is not found any more."""
     for day in packed_days(data_dir):
         for stamp in _stamps(data_dir, day, LIST):
-            pack = _pack(data_dir, day, stamp)
             with suppress(FileNotFoundError):  # replaced meanwhile
+                pack = _pack(data_dir, day, stamp)
                 if pack is None or not pack.is_sound:
                     yield os.path.join(folder_of(data_dir, day), stamp + LIST)
 
 
 def names_in(data_dir: str, day: str) -> set[str]:
     """Return the names of the ledger files of a day that lie in packs."""
-    return {name for pack in packs_of(data_dir, day) for name in _unless_gone(pack)}
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return {name for pack in packs_of(data_dir, day) for name in _names_of(pack)}
+    return set()
 
 
-def _unless_gone(pack: Pack) -> list[str]:
+def _names_of(pack: Pack) -> list[str]:
     try:
         return pack.names()
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, zlib.error):
         return []
 
@@ -276,12 +289,14 @@ def _stamps(data_dir: str, day: str, suffix: str) -> list[str]:
 
 
 def _pack(data_dir: str, day: str, stamp: str) -> Pack | None:
-    """Return the pack of a list; None when its first line is damaged, of another version, or gone."""
+    """Return the pack of a list; None when its first line is damaged or of another version. Raises FileNotFoundError."""
     path = os.path.join(folder_of(data_dir, day), stamp + LIST)
     try:
         with open(path, "rb", opener=_opener) as file:
             line = os.pread(file.fileno(), _HEAD_CAP, 0).partition(b"\n")[0]
         head = _decode_head(line) if len(line) > TAIL and is_whole(line) else None
+    except FileNotFoundError:
+        raise
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     ours = head is not None and (head.v, head.day) == (VERSION, day)

@@ -77,7 +77,7 @@ class Loose(NamedTuple):
 
 def compact(data_dir: str, wanted: Wanted, *, now: float | None = None) -> Compacted:
     """Pack what is ``wanted`` of the days before today (UTC). One process at a time; another one finds it ``busy``."""
-    now = time.time() if now is None else now
+    now, data_dir = time.time() if now is None else now, os.path.abspath(data_dir)
     done = Compacted()
     with only_one(data_dir, touch=False) as alone:
         if not alone:

@@ -6,7 +6,7 @@ from typing import Any
 
 from codeintel_obs.errors import CodeIntelObsError
 
-MEMORY = "512MB"
+MEMORY = "256MB"
 
 
 class MissingExtraError(CodeIntelObsError):

@@ -85,8 +85,10 @@ class Unpacker:
         return {name: "".join(f"{line}\n" for line in told).encode() for name, told in lines.items()}
 
     def _alone(self, held: Packed) -> Iterator[bytes]:
-        query = "SELECT raw FROM read_parquet($1) WHERE file = $2 ORDER BY n"
-        for (raw,) in self._rows(query, [held.pack.parquet, held.file.name]):
+        query = "SELECT n, raw FROM read_parquet($1) WHERE file = $2"  # in the order of their rows: nothing is sorted
+        for at, (n, raw) in enumerate(self._rows(query, [held.pack.parquet, held.file.name]), 1):
+            if n != at:
+                raise OSError(errno.EIO, "the pack's rows are not in their order", held.pack.parquet)
             yield raw.encode() + b"\n"
 
     def _rows(self, query: str, values: list[Any]) -> Iterator[tuple[Any, ...]]:

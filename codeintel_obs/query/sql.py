@@ -39,14 +39,14 @@ def ask(sql: str, data_dirs: Iterable[str], since: str = "") -> Answer:
         raise CodeIntelObsError(
             f"{exc}\nviews: {', '.join(VIEWS)}; `DESCRIBE records` shows the columns of one"
         ) from exc
-    return Answer([each[0] for each in found.description], _rows(found, first, types), tables.left_out)
+    return Answer([each[0] for each in found.description], _rows(tables, first, types), tables.left_out)
 
 
-def _rows(found: Any, rows: list[tuple[Any, ...]], types: list[str]) -> Iterator[tuple[Any, ...]]:
+def _rows(tables: Tables, rows: list[tuple[Any, ...]], types: list[str]) -> Iterator[tuple[Any, ...]]:
     while rows:
         for row in rows:
             yield tuple(_plain(value, kind) for value, kind in zip(row, types, strict=True))
-        rows = found.fetchmany(_BATCH)
+        rows = tables.con.fetchmany(_BATCH)
 
 
 def _plain(value: Any, kind: str) -> Any:

@@ -6,6 +6,9 @@ Of files only whole lines are taken, by the ledger's own reader: half of all fli
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -60,9 +63,11 @@ class Tables:
     """A connection with the views ``records``, ``steps`` and ``runs``; ``left_out`` counts lines that are not whole."""
 
     def __init__(self, data_dirs: Iterable[str], since: str = "", run_ids: Iterable[str] = ()) -> None:
-        self.con: Any = connected("SQL over the ledger")
+        spill = tempfile.mkdtemp(prefix="codeintel-obs-")  # lines of 200,000 runs are more than memory is to take
+        self.con: Any = connected("SQL over the ledger", spill)
+        weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
         self.left_out = 0
-        self._dirs, self._since, self._runs = list(data_dirs), since, set(run_ids)
+        self._dirs, self._since, self._runs = list(map(os.path.abspath, data_dirs)), since, set(run_ids)
         self.con.execute("CREATE TABLE loose(file VARCHAR, raw VARCHAR)")
         self.con.execute("CREATE TABLE twins(file VARCHAR)")
         self.packs = self._packs()

@@ -124,7 +124,10 @@ class Draft:
     def _hand_over(self) -> None:
         if self._waiting:
             columns = [list(column) for column in zip(*self._waiting, strict=True)]
-            self._con.execute("INSERT INTO staged SELECT unnest($1), unnest($2), unnest($3)", columns)
+            try:
+                self._con.execute("INSERT INTO staged SELECT unnest($1), unnest($2), unnest($3)", columns)
+            except duckdb("compaction").Error as exc:  # no room for what memory does not hold
+                raise PackError(f"{self._folder}: lines cannot be held ({exc}); no ledger file was removed") from exc
             self._waiting = []
 
     def _write(self, path: str) -> None:
