@@ -33,8 +33,17 @@ def switched_off(around: Surroundings) -> Iterator[Finding]:
 
 def data_dir(around: Surroundings) -> Iterator[Finding]:
     path = Path(around.settings.data_dir)
-    source = around.settings.sources["data_dir"]
     nearest = next(each for each in (path, *path.parents) if each.exists())
+    refused = next(_refusals(path, nearest, around.settings.sources["data_dir"]), None)
+    if refused is not None:
+        yield refused
+        return
+    yield from _on_a_network(path)
+    yield from _nearly_full(nearest, around.settings.min_free)
+
+
+def _refusals(path: Path, nearest: Path, source: str) -> Iterator[Finding]:
+    """Yield what keeps anything from being written under ``path``; ``nearest`` is what there is of it."""
     if not nearest.is_dir():
         yield Finding(
             "data-dir-not-writable",
@@ -43,7 +52,6 @@ def data_dir(around: Surroundings) -> Iterator[Finding]:
             f"data_dir={path} ({source})",
             "name another folder: --data-dir or CODEINTEL_OBS_DATA_DIR",
         )
-        return
     below = [each for each in (nearest, path / "telemetry", path / "telemetry" / "runs") if each.exists()]
     for folder in below:
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -54,7 +62,9 @@ def data_dir(around: Surroundings) -> Iterator[Finding]:
                 f"{folder} is not writable for user {os.geteuid()} (data_dir from {source})",
                 f"chown or chmod {folder}, or name another folder: CODEINTEL_OBS_DATA_DIR",
             )
-            return
+
+
+def _on_a_network(path: Path) -> Iterator[Finding]:
     network = network_of(str(path))
     if network is not None:
         yield Finding(
@@ -64,14 +74,17 @@ def data_dir(around: Surroundings) -> Iterator[Finding]:
             f"{path} lies on a network file system: {network}",
             "name a folder on a local disk: --data-dir or CODEINTEL_OBS_DATA_DIR",
         )
+
+
+def _nearly_full(nearest: Path, min_free: float) -> Iterator[Finding]:
     usage = shutil.disk_usage(nearest)
     share = usage.free / usage.total if usage.total else 1.0
-    if share < around.settings.min_free:
+    if share < min_free:
         yield Finding(
             "disk-nearly-full",
             "warning",
             "retention keeps this much free, so old runs are removed early",
-            f"{share:.1%} of the file system of {nearest} is free, min_free is {around.settings.min_free:.1%}",
+            f"{share:.1%} of the file system of {nearest} is free, min_free is {min_free:.1%}",
             "free some space, or lower min_free",
         )
 
