@@ -97,6 +97,13 @@ def test_a_run_of_today_is_never_packed(work):
     assert compact(work.data_dir, Wanted(older_than_s=-60)).attempts == 0
 
 
+def test_nothing_to_compact_says_why(work, capsys):
+    """Who asks for a compaction of what happened today reads why nothing of it is packed."""
+    packing.past(work, "today", 0)
+    assert main(["compact", "--older-than", "0s", "--data-dir", work.data_dir]) == 0
+    assert "nothing to compact; only closed runs of days that are over (UTC) are" in capsys.readouterr().out
+
+
 def test_a_run_that_only_its_processes_end_closed_is_damaged_to_compaction(work):
     """A file without its closing record stays as it is, whoever is gone."""
     path = Path(packing.past(work, "cut").ledger_path)

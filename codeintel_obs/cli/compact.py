@@ -113,6 +113,8 @@ def _told(row: dict[str, Any], options: argparse.Namespace) -> str:
     held = f"{plural(row['attempts'], 'attempt')}, {plural(row['files'], 'file')}"
     became = "" if options.dry_run else f", {_mib(row['before'])} became {_mib(row['after'])}"
     stay = ", ".join(f"{count:,} {why}" for why, count in row["left_because"].items())
+    if not row["attempts"] and not stay:
+        return f"{lines}{where}: nothing to compact; only closed runs of days that are over (UTC) are\n"
     return f"{lines}{where}: {does} {held}{became}{f'; left as they are: {stay}' if stay else ''}\n"
 
 
