@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
+import os
 import sys
 import tempfile
 import time
@@ -21,9 +23,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
 from codeintel_obs import Call, FieldClass, LibraryInstrumentor, Point, guard
+from codeintel_obs import recorder as recording
 from codeintel_obs.context import suppress
 from codeintel_obs.launch.sinks import Sinks
-from codeintel_obs.recorder import Recorder, install
+from codeintel_obs.recorder import Listeners, Recorder, install
 from codeintel_obs.runs import Run
 from codeintel_obs.settings import load
 from codeintel_obs.spans import Private, Spans
@@ -196,6 +199,54 @@ def full_step(rounds: int, times: int) -> list[list[str]]:
     return rows
 
 
+def parts(rounds: int, times: int) -> list[list[str]]:
+    """Return rows: where the time of a full step goes, as CPU of one thread."""
+    with tempfile.TemporaryDirectory() as folder, recorder(folder, Null()):
+        active = recording.active
+        assert active is not None
+        every, ours = active.listeners, recorded(Null())
+
+        def heard_by(*sinks: str) -> Contender:
+            def work(count: int) -> None:
+                active.listeners = _of(every, sinks)
+                try:
+                    ours(count)
+                finally:
+                    active.listeners = every
+
+            return work
+
+        costs = interleaved(
+            {
+                "plain SDK span": plain_span(Null()),
+                "two bare write(2)": _writes(folder),
+                "a step that no sink hears": heard_by(),
+                "with the sink of spans": heard_by("SpansSink"),
+                "with the sink of the ledger": heard_by("LedgerSink"),
+            },
+            rounds,
+            times,
+            time.thread_time,
+        )
+    return [
+        [f"{name}, by parts", f"{cost:.1f} µs", f"{cost / costs['plain SDK span']:.2f}", ""]
+        for name, cost in costs.items()
+    ]
+
+
+def _of(every: Listeners, sinks: tuple[str, ...]) -> Listeners:
+    def kept(hook: str) -> tuple[Any, ...]:
+        return tuple(each for each in getattr(every, hook) if type(each.__self__).__name__ in sinks)
+
+    return dataclasses.replace(every, step_begun=kept("step_begun"), step_ended=kept("step_ended"))
+
+
+def _writes(folder: str) -> Contender:
+    fd = os.open(f"{folder}/lines", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    line = b"x" * 380 + b"\n"
+    return _pairs(lambda: os.write(fd, line), lambda: os.write(fd, line))
+
+
 def suppressed(rounds: int, times: int) -> list[str]:
     """Return the row of a watched call while recording is suppressed, over the bare call."""
 
@@ -240,6 +291,7 @@ def main() -> None:
     rows = [["what", "p10", "ratio", "budget"]]
     with contextlib.redirect_stderr(io.StringIO()):
         rows += full_step(options.rounds, options.times)
+        rows += parts(options.rounds, options.times)
         rows += total_cpu(max(10, options.rounds // 3), options.times)
     print(table(f"Hot path ({options.rounds} rounds of {options.times}, taken in turns)", rows))
 

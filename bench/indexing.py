@@ -1,7 +1,9 @@
 """What indexing costs: this repository and a Django source distribution, with peers that run offline on the same files.
 
 `python bench/indexing.py [--django django-5.2.19.tar.gz] [--vectors] [--semble PYTHON]`. Each row is a process of its
-own, started cold; wall time on a busy machine says little, processor time and memory say more.
+own, started cold; wall time on a busy machine says little, processor time and memory say more. With `--work DIR` the
+corpora stay there, so that a run that was killed goes on with the vectors it has made: `embedded` then says how many
+are left to its first row. With `--results FILE` the rows are added to that file, with the commit.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,9 +88,16 @@ def indexing(corpus: Path, *, vectors: bool) -> list[list[str]]:
     return [*rows, [f"(its folder holds {size / 2**20:.0f} MiB)", *[""] * (len(HEAD) - 1)]]
 
 
+def has_vectors(corpus: Path) -> bool:
+    said = cost([sys.executable, "-m", "codeintel_rev", "status", str(corpus), "--json"], ROOT).out
+    return json.loads(said)["kind"] in ("partial", "complete")
+
+
 def peers(corpus: Path, semble: str | None, model: Path) -> list[list[str]]:
     search = [sys.executable, "-m", "codeintel_rev", "search", QUERY, "--repo", str(corpus), "--json"]
     rows = [plain("codeintel-rev search, by its words", cost(search, ROOT, 1, CODEINTEL_REV_EMBEDDING_KIND="none"))]
+    if has_vectors(corpus):
+        rows.append(plain("codeintel-rev search, by words and meaning", cost(search, ROOT, 1)))
     for name, command in (("ripgrep", ["rg", "-c", PATTERN]), ("git grep", ["git", "grep", "-cP", PATTERN])):
         if shutil.which(command[0]):
             used = cost(command, corpus, 1)
@@ -112,7 +122,8 @@ def static_model(semble: str, folder: Path) -> Path:
 
 def repository(folder: Path) -> Path:
     """A clean clone of this one, so that nothing of it is touched."""
-    subprocess.run(["git", "clone", "-q", ROOT, folder / "here"], check=True)
+    if not (folder / "here").exists():
+        subprocess.run(["git", "clone", "-q", ROOT, folder / "here"], check=True)
     return folder / "here"
 
 
@@ -135,13 +146,33 @@ def django(archive: Path | None, folder: Path) -> tuple[Path, str]:
         subprocess.run(download, check=True)
         (archive,) = folder.glob("*.tar.gz")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    said = f"{archive.name}, SHA-256 {digest}"
+    if (folder / "django").exists():
+        return next((folder / "django").iterdir()), said
     with tarfile.open(archive) as packed:
         packed.extractall(folder / "django", filter="data")
     (root,) = (folder / "django").iterdir()
+    for path in (root, *root.rglob("*")) if os.geteuid() == 0 else ():
+        os.chown(path, 0, 0, follow_symlinks=False)  # git refuses what another user owns, as the archive says
     author = ("-c", "user.name=bench", "-c", "user.email=bench@example.invalid")
     for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "the source distribution"]):
         subprocess.run(["git", *command], cwd=root, check=True)
-    return root, f"{archive.name}, SHA-256 {digest}"
+    return root, said
+
+
+def kept(file: Path, title: str, rows: list[list[str]]) -> None:
+    """Added to `file`, in place of what it had under this title."""
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
+    known = json.loads(file.read_text()) if file.exists() else {}
+    made = [{name: cell for name, cell in zip(HEAD, row, strict=True) if cell} for row in rows]
+    known[title] = {"commit": head.stdout.strip(), "cores": os.cpu_count(), "rows": made}
+    file.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def report(title: str, rows: list[list[str]], results: Path | None) -> None:
+    print(table(title, [HEAD, *rows]), flush=True)
+    if results is not None:
+        kept(results, title, rows)
 
 
 def main() -> None:
@@ -150,9 +181,12 @@ def main() -> None:
     options.add_argument("--vectors", action="store_true", help="make the vectors too: an hour on two cores")
     options.add_argument("--semble", help="the Python of an environment with semble")
     options.add_argument("--only", choices=("here", "django"))
+    options.add_argument("--work", type=Path, help="keeps the corpora and their indexes, to go on after a kill")
+    options.add_argument("--results", type=Path, help="a JSON file that the rows are added to")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = chosen.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(exist_ok=True)
         corpora = []
         if chosen.only != "django":
             corpora.append((repository(folder), "this repository"))
@@ -161,8 +195,8 @@ def main() -> None:
         model = static_model(chosen.semble, folder) if chosen.semble else folder
         for corpus, said in corpora:
             kind = "with vectors" if chosen.vectors else "words only"
-            print(table(f"Indexing {said}, {kind}", [HEAD, *indexing(corpus, vectors=chosen.vectors)]), flush=True)
-            print(table(f"Peers on {said}", [HEAD, *peers(corpus, chosen.semble, model)]), flush=True)
+            report(f"Indexing {said}, {kind}", indexing(corpus, vectors=chosen.vectors), chosen.results)
+            report(f"Peers on {said}", peers(corpus, chosen.semble, model), chosen.results)
 
 
 if __name__ == "__main__":

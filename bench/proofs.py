@@ -13,6 +13,7 @@ from pathlib import Path
 
 import kill_oracle
 import ledger_damage
+import ledger_kill
 import ledger_power
 import ledger_sweep
 from faults import cases, mutations
@@ -39,8 +40,10 @@ PROOFS: dict[str, tuple[Once, int]] = {
     "kill": (kill, 2000),
     "fault-mutations": (fault_mutations, len(cases.every())),
     "ledger-sweep": (ledger_sweep.sweep, 3 * ledger_sweep.WRITES),
+    "ledger-kill": (ledger_kill.kills, 10_000 // ledger_kill.KILLS),
     "ledger-flips": (ledger_damage.flips, 20_000 // ledger_damage.FLIPS),
     "ledger-edits": (ledger_damage.edits, 1000 // ledger_damage.EDITS),
+    "ledger-forgeries": (ledger_damage.forgeries, 1000 // ledger_damage.FORGED),
     "ledger-fuzz": (ledger_damage.fuzz, 2000),
     "ledger-power": (ledger_power.power, 1000),
 }

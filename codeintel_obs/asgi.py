@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Any, Final
 
 from codeintel_obs import recorder
-from codeintel_obs.calls import Begun, Wiring
 from codeintel_obs.context import suppress, suppressed
 from codeintel_obs.guard import quietly
 from codeintel_obs.steps import Call
 from codeintel_obs.streams import Held, Later, awaited, begun_now, named
+from codeintel_obs.wiring import Begun, Wiring
 
 Application = Callable[..., Awaitable[Any]]
 Routes = Callable[[Application, Any, Any, Any], Awaitable[Any]]

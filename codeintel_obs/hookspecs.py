@@ -20,7 +20,7 @@ Built-in sinks run inline, on the thread of the watched call. A stranger's sink 
 behind a bounded queue (full: dropped, counted, and told); it may ask to run inline with the class attribute
 ``obs_inline = True``, and then its time is the application's time.
 
-`Step`, `Record` and `LogEntry` are `codeintel_obs.steps`; everything in them is already filtered by content level and
+`Step`, `Record`, `LogEntry` and `Root` are `codeintel_obs.steps`; everything in them is already filtered by content level and
 redacted. A sink reads them and changes nothing.
 """
 
@@ -32,7 +32,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from codeintel_obs.runs import Run
-    from codeintel_obs.steps import LogEntry, Record, Step
+    from codeintel_obs.steps import LogEntry, Record, Root, Step
 
 PROJECT = "codeintel_obs"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -68,6 +68,13 @@ class Hooks:
     @hookspec
     def obs_run_ended(self, run: Run) -> None:
         """Called when this process's part of ``run`` is over: ``run.outcome``, ``run.end_error`` and ``run.open`` are final."""
+
+    @hookspec
+    def obs_root(self, root: Root) -> None:
+        """A file of a chained ledger (setting ``chain``) was closed: keep ``root`` where nobody who may write there can.
+
+        Called after the file's closing record; ``codeintel-obs verify RUN --root`` compares what was kept.
+        """
 
     @hookspec
     def obs_report_sections(self, report: Any) -> list[dict[str, Any]] | None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # no types
 
 from codeintel_obs import guard
-from codeintel_obs.calls import Deferred, Wiring
 from codeintel_obs.errors import PluginError
 from codeintel_obs.imports import watcher
 from codeintel_obs.steps import FieldClass, Point
+from codeintel_obs.wiring import Deferred, Wiring
 from codeintel_obs.wrapping import Observed, is_ours, observe
 
 if TYPE_CHECKING:

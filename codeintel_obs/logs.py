@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from codeintel_obs import guard, recorder
-from codeintel_obs.calls import Wiring
 from codeintel_obs.collecting import safely
 from codeintel_obs.context import suppress, suppressed
 from codeintel_obs.guard import quietly
 from codeintel_obs.recorder import Recorder
 from codeintel_obs.steps import Call
+from codeintel_obs.wiring import Wiring
 
 _NUMBERS: Final = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 

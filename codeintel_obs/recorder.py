@@ -38,6 +38,7 @@ class Listeners:
     log: tuple[Listener, ...] = ()
     record: tuple[Listener, ...] = ()
     run_ended: tuple[Listener, ...] = ()
+    root: tuple[Listener, ...] = ()
     flush: tuple[Listener, ...] = ()
     shutdown: tuple[Callable[..., Any], ...] = ()
 
@@ -45,7 +46,7 @@ class Listeners:
         """Return these listeners less those that are ``sink``'s."""
         kept = {
             name: tuple(each for each in getattr(self, name) if getattr(each, "__self__", None) is not sink)
-            for name in ("run_begun", "step_begun", "step_ended", "log", "record", "run_ended")
+            for name in ("run_begun", "step_begun", "step_ended", "log", "record", "run_ended", "root")
         }
         return replace(self, **kept)
 

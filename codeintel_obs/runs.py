@@ -15,12 +15,14 @@ from codeintel_obs.variables import CONTEXT_VARIABLE as CONTEXT_VARIABLE  # noqa
 SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _HASHED_ID: Final = re.compile(r"x-[0-9a-f]{32}\Z")
 _TOKEN: Final = re.compile(r"[0-9a-f]{16}\Z")
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
+_DAY: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")
 _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
 _SPAN: Final = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-|\Z)"
 )
+
+_GIVEN_CAP: Final = 2048
 
 # Our own generator: the application's `random` must not notice us, and its seed must not repeat our ids.
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets
@@ -77,6 +79,7 @@ class Run:
 
     ``ledger`` belongs to the ledger sink. ``open`` holds the steps that this process began and did not end, by span
     id. ``joins`` means that another process may have begun this attempt: the first with a record begins it.
+    ``tells_given`` is False at content level ``none``: what a sender called the run is text of the sender's.
     """
 
     __slots__ = (
@@ -102,6 +105,7 @@ class Run:
         "run_id",
         "sampled",
         "session_id",
+        "tells_given",
         "trace_id",
         "ts_ns",
     )
@@ -122,6 +126,7 @@ class Run:
         self.parent_span_id: str | None = None
         self.sampled: bool | None = None
         self.is_process = False
+        self.tells_given = True
         self.joins = False
         self.begun = False
         self.ended = False
@@ -137,6 +142,15 @@ class Run:
         found = place_in(traceparent)
         if found is not None:
             self.trace_id, self.parent_span_id, self.sampled = found
+
+    def given(self) -> dict[str, str]:
+        """Return what its sender called run and session where these are not the ids themselves: redacted, and cut."""
+        raw = {"raw_run_id": self.raw_run_id, "raw_session_id": self.raw_session_id}
+        if not self.tells_given or not any(raw.values()):
+            return {}
+        from codeintel_obs.redact import clean  # no launch loads it for ids that hardly anybody sends
+
+        return {key: clean(value, _GIVEN_CAP) for key, value in raw.items() if value}
 
     def carrier(self, span_id: str | None = None) -> dict[str, str]:
         """Return what another process needs to join this attempt; ``span_id`` is the step that it hangs from."""

@@ -113,6 +113,12 @@ TABLE: Final[tuple[Definition, ...]] = (
         _one_of("none", "group", "step"),
     ),
     Definition(
+        "chain",
+        False,
+        "chain the ledger's lines by SHA-256 (`prev`), and send each closed file's root as a log where an endpoint is set",
+        _flag,
+    ),
+    Definition(
         "span_events",
         "span",
         "where step events go: on the span, to OTel logs, or both",
@@ -187,6 +193,7 @@ class Settings(NamedTuple):
     plugins: tuple[str, ...]
     disabled_plugins: tuple[str, ...]
     fsync: str
+    chain: bool
     span_events: str
     plain_spans: bool
     stdlog: bool

@@ -314,3 +314,16 @@ class LogEntry:
     error: ErrorInfo | None = None
     source: str = "logging"
     sampled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What a closed file of a chained ledger comes down to: the SHA-256 of its closing record's line.
+
+    ``file`` is ``<day>/<file>``, as evidence cites it; ``records`` is how many lines it has.
+    """
+
+    run: Any
+    file: str
+    records: int
+    sha256: str

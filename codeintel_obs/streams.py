@@ -13,8 +13,6 @@ from typing import Any, Protocol
 
 from codeintel_obs import guard, recorder
 from codeintel_obs.calls import (
-    Begun,
-    Wiring,
     begin,
     delegates,
     enter,
@@ -28,6 +26,7 @@ from codeintel_obs.calls import (
 from codeintel_obs.context import suppressed
 from codeintel_obs.guard import quietly
 from codeintel_obs.surroundings import flush
+from codeintel_obs.wiring import Begun, Wiring
 
 Start = Callable[[], "Begun | None"]
 

@@ -9,22 +9,18 @@ from typing import Any, Final
 from codeintel_obs import exchange, failures, guard
 from codeintel_obs.context import current, enclosing, suppress, suppressed
 from codeintel_obs.guard import quietly
+from codeintel_obs.recorder import Recorder
 from codeintel_obs.redact import clean
 from codeintel_obs.runs import Run, join
 from codeintel_obs.steps import Call, Content, ErrorInfo, Outcome, Point, RunRequest, Status, Step, StepEvent
+from codeintel_obs.wiring import Begun, Wiring
 
 FLUSH_S: Final = 5.0
 _NAME_CAP: Final = 128
 _ENDED_BADLY: Final = (Status.FAILED, Status.TIMED_OUT)
 
 
-def lasts(point: Point) -> bool:
-    """Whether a row without a kind has something to do when its call has ended."""
-    parts = (point.after, point.run, point.baggage, point.handled_error, point.carrier, point.hands_on or None)
-    return point.flushes or any(part is not None for part in parts)
-
-
-def described(begun: Any, subject: int) -> int | None:
+def described(begun: Begun, subject: int) -> int | None:
     """Settle which row describes this very call, and the identity of what it is about; None: nothing is recorded."""
     call = begun.call
     call.settings = begun.active.settings
@@ -40,7 +36,7 @@ def described(begun: Any, subject: int) -> int | None:
     return subject
 
 
-def add_first_words(begun: Any, said: Outcome) -> None:
+def add_first_words(begun: Begun, said: Outcome) -> None:
     """Add what ``before`` said besides a payload: links, and instants that are told after the step's begin."""
     begun.step.links += said.links
     if said.events:
@@ -48,21 +44,17 @@ def add_first_words(begun: Any, said: Outcome) -> None:
         begun.announced = (*begun.active.listeners.step_begun, then)
 
 
-def steps(begun: Any) -> Iterator[Step]:
+def steps(begun: Begun) -> Iterator[Step]:
     """Yield the steps around a call, innermost first."""
     return enclosing(begun.around if isinstance(begun.around, Step) else None)
 
 
-def enter_run(begun: Any, request: RunRequest | None) -> None:
+def enter_run(begun: Begun, request: RunRequest | None) -> None:
     """Make the run that ``request`` asks for the current one; a row without a step leaves its begin to a record."""
     if request is None:
         return
     wiring, active = begun.wiring, begun.active
-    run = join(request.join) if request.join else None
-    if run is None:
-        name = clean(request.name, _NAME_CAP) if active.settings.content is not Content.NONE else None
-        run = Run(request.run_id, name or wiring.kind, request.session_id)
-        run.parent_run_id = active.process_run.run_id
+    run = _asked_for(request, wiring.kind, active)
     if request.traceparent:
         run.continue_trace(request.traceparent)
     begun.run = run
@@ -73,20 +65,34 @@ def enter_run(begun: Any, request: RunRequest | None) -> None:
         active.begin_run(run)
 
 
-def tell_instants(begun: Any, wiring: Any, events: Sequence[StepEvent], _step: object = None) -> None:
+def _asked_for(request: RunRequest, kind: str | None, active: Recorder) -> Run:
+    """Return the run to join, or a new one: what its sender calls it is text, which level ``none`` keeps nothing of."""
+    tells = active.settings.content is not Content.NONE
+    run = join(request.join) if request.join else None
+    if run is None:
+        run = Run(request.run_id, (request.name if tells else None) or kind, request.session_id)
+        run.parent_run_id = active.process_run.run_id
+    elif not tells:
+        run.name = None
+    run.name = clean(run.name, _NAME_CAP) if run.name else None
+    run.tells_given = tells
+    return run
+
+
+def tell_instants(begun: Begun, wiring: Wiring, events: Sequence[StepEvent], _step: object = None) -> None:
     """Tell the sinks of the instants that a describe function gave, under the step of ``begun`` or else around it."""
     for event in events:
         guard.call(_tell_instant, begun, wiring, event)
 
 
-def _tell_instant(begun: Any, wiring: Any, event: StepEvent) -> None:
+def _tell_instant(begun: Begun, wiring: Wiring, event: StepEvent) -> None:
     made = begun.active.instant(event, wiring.source, wiring.keep(begun.active), begun.step)
     if event.error is not None:
         made.error = begun.active.error(event.error, wiring.point.message)
     guard.each(begun.active.listeners.step_ended, made)
 
 
-def take_handled(begun: Any, point: Point, status: Status) -> tuple[Status, ErrorInfo | None]:
+def take_handled(begun: Begun, point: Point, status: Status) -> tuple[Status, ErrorInfo | None]:
     """Return how the step of ``begun`` ends that its framework was handed an exception in, and let go of that one."""
     handled, begun.step.handled = begun.step.handled, None  # it would hold the application's frames
     if status not in _ENDED_BADLY:
@@ -107,7 +113,7 @@ def decide_outcome(step: Step) -> None:
         run.outcome, run.end_error = str(step.status), step.error
 
 
-def flush(begun: Any) -> None:
+def flush(begun: Begun) -> None:
     """Let every sink hand on what it holds, where the process may be killed after this call without a further word."""
     if begun.wiring.point.flushes:
         with suppress():
@@ -117,14 +123,13 @@ def flush(begun: Any) -> None:
 # -- calls that are no steps themselves ------------------------------------------------------------------------------
 
 
-def enter(begun: Any) -> None:
+def enter(begun: Begun) -> None:
     """Do at the begin of such a call what its row declares."""
     wiring, point, call = begun.wiring, begun.wiring.point, begun.call
     call.step = begun.around if isinstance(begun.around, Step) else None
     if point.before is not None:
         quietly(point.before, call)
-    if point.handled_error is not None:
-        _hand_over(begun, None)
+    _hand_over(begun, None)
     if point.hands_on:
         changed = guard.call(exchange.hand_on, call, point.hands_on, wiring.watch)
         begun.call = changed if type(changed) is Call else call
@@ -137,7 +142,7 @@ def enter(begun: Any) -> None:
         enter_run(begun, quietly(point.run, call))
 
 
-def finish(begun: Any, result: Any) -> None:
+def finish(begun: Begun, result: Any) -> None:
     """Do at the end of such a call that returned what its row declares."""
     point = begun.wiring.point
     if point.after is not None:
@@ -150,18 +155,18 @@ def finish(begun: Any, result: Any) -> None:
         begun.active.end_run(begun.run, begun.run.outcome or str(Status.COMPLETED), begun.run.end_error)
 
 
-def fail(begun: Any, exc: BaseException) -> None:
+def fail(begun: Begun, exc: BaseException) -> None:
     """Do at the end of such a call that raised what its row declares."""
     point = begun.wiring.point
-    if point.handled_error is not None:
-        _hand_over(begun, exc)
+    _hand_over(begun, exc)
     if begun.run is not None:
         begun.active.end_run(begun.run, str(Status.FAILED), begun.active.error(exc, point.message))
 
 
-def _hand_over(begun: Any, exc: BaseException | None) -> None:
+def _hand_over(begun: Begun, exc: BaseException | None) -> None:
     """Note what a framework was handed to answer on the plugin's own step around this call."""
-    handed = quietly(begun.wiring.point.handled_error, begun.call, exc)
+    decide = begun.wiring.point.handled_error
+    handed = quietly(decide, begun.call, exc) if decide is not None else None
     if handed is not None:
         holder = next((step for step in steps(begun) if step.source == begun.wiring.source), None)
         # what was raised from the exception that was handed over before is a framework's wrapping of it

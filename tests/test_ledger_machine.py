@@ -12,12 +12,14 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from codeintel_obs import guard
+from codeintel_obs.recorder import Listeners
 from codeintel_obs.runs import reseed
 
 sys.path.append(str(Path(__file__).parent / "libraries"))
@@ -34,13 +36,19 @@ class Ledger(RuleBasedStateMachine):
         super().__init__()
         guard.strict = True
         self.folder = tempfile.mkdtemp()
-        self.work = Workload(self.folder, "none")
-        self.work.sink._home.tidy = None
-        self.run = self.work.run("machine")
+        self.roots = []
         self.taken = []
         self.lost = 0
         self.crashed = []
         self.cut = False
+
+    @initialize(chain=st.booleans())
+    def begin(self, chain):
+        """A run begins, chained or not."""
+        active = SimpleNamespace(listeners=Listeners(root=(self.roots.append,)))
+        self.work = Workload(self.folder, "none", chain=chain, active=active)
+        self.work.sink._home.tidy = None
+        self.run = self.work.run("machine")
 
     @rule(count=FEW)
     def append(self, count):
@@ -125,6 +133,7 @@ class Ledger(RuleBasedStateMachine):
             assert sorted(self._on_disk()) == sorted(self.taken)
             assert (found.gaps, found.bad_crc, found.duplicates, found.dropped) == ([], [], [], self.lost)
             assert told <= {"dropped", "torn tail"}
+            assert list(found.roots.values()) == [root.sha256 for root in self.roots]
         finally:
             shutil.rmtree(self.folder)
 

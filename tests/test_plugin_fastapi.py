@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
 from starlette.applications import Starlette
 
 import codeintel_obs
@@ -481,3 +482,72 @@ async def test_what_a_content_level_keeps(level, query, path, name):
     assert (payload.get("query"), payload.get("path")) == (query, path)
     assert told.ended_runs[0].name == name
     assert payload["status_code"] == 200
+
+
+class Book(BaseModel):
+    """A model with a number."""
+
+    number: int
+
+
+@pytest.mark.parametrize("level", ["none", "messages", "all"])
+@pytest.mark.parametrize("path", ["/answer", "/inside", "/mapped", "/ws"])
+async def test_an_error_repeats_no_body(path, level):
+    """What failed to be an answer stands in the message of that failure: bodies are kept at no level below `all`."""
+    app = FastAPI()
+
+    @app.exception_handler(TypeError)
+    async def told_as_503(_request, _exc):
+        return JSONResponse({}, 503)
+
+    @app.get("/answer")
+    def answer() -> Book:
+        return {"number": "canary-answer"}
+
+    @app.get("/inside")
+    def inside():
+        Book(number="canary-answer")
+
+    @app.get("/mapped")
+    def mapped():
+        try:
+            Book(number="canary-answer")
+        except ValueError as exc:
+            raise TypeError("no book") from exc
+
+    @app.websocket("/ws")
+    async def socket(websocket: WebSocket):
+        await websocket.accept()
+        Book(number="canary-answer")
+
+    with recording(FastAPIInstrumentor, content=level) as told:
+        if path == "/ws":
+            with pytest.raises(ValueError, match="canary-answer"):
+                await app({**WEBSOCKET, "path": "/ws"}, connected, dropped)
+        else:
+            await get(app, path)
+    step = told.steps[-1]
+    assert step.status == "failed"
+    words = repr((step.detail, step.error, told.payload(step), told.ended_runs[0].end_error))
+    assert ("canary" in words) is (level == "all" and path != "/mapped")
+    if level == "messages" and path != "/mapped":
+        assert "1 validation error" in step.error.message
+        assert "number: int_parsing" in step.error.message
+
+
+WEBSOCKET = {
+    "type": "websocket",
+    "headers": [],
+    "query_string": b"",
+    "client": ("127.0.0.1", 1),
+    "asgi": {},
+    "root_path": "",
+}
+
+
+async def connected():
+    return {"type": "websocket.connect"}
+
+
+async def dropped(_message):
+    pass

@@ -18,6 +18,7 @@ from http_server import refusing, serving
 from urllib3.util.retry import Retry
 
 from codeintel_obs import Status
+from codeintel_obs.plugins.http_client.answered import Tally
 from codeintel_obs.plugins.http_client.instrumentor import HTTPClientInstrumentor
 from codeintel_obs.testing import recording
 
@@ -385,3 +386,36 @@ def test_what_is_no_json_is_unknown(server):
     step = told.only("vllm.rerank")
     assert "model" not in step.payload
     assert step.end_payload["outputs"] == 2
+
+
+def seen(*pieces):
+    tally = Tally(200, of_vllm=True, content_type="text/event-stream")
+    for piece in pieces:
+        tally.see(piece)
+    return tally.payload()
+
+
+LONG = b"data: " + b"x" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "items"),
+    [
+        ((b"data: 1\n\ndata: 2\n\n",), 2),
+        ((b"data: 1\r\n\r\nda", b"ta: 2\r\n\r\n"), 2),
+        ((b"event: message\ndata: one\n", b"data: and the same\n\n"), 1),
+        ((b": a comment\n\ndata: 1\n\n",), 1),
+        ((LONG, b"data: within it", b"\n\ndata: 2\n\n"), 2),
+        ((LONG, LONG, b"\n\n"), 1),
+        ((b"data: [DONE]\n\n",), 0),
+    ],
+)
+def test_events_are_counted_as_their_specification_does(pieces, items):
+    """An empty line ends an event, of however many lines, and however long these are."""
+    assert seen(*pieces)["items"] == items
+
+
+def test_a_reason_that_is_a_text_is_not_kept():
+    """Codes are kept at every level: what a server says in the place of one may be anything."""
+    told = seen(*(b'data: {"choices":[{"finish_reason":"%s"}]}\n\n' % each for each in (b"stop", b"a canary of words")))
+    assert told["finish_reasons"] == {"stop": 1}

@@ -15,6 +15,7 @@ import httpx
 import processes
 import pytest
 import requests
+import urllib3
 from http_server import serving
 from openai_server import serving as serving_models
 from opentelemetry import context as otel_context
@@ -74,6 +75,32 @@ def test_what_the_application_set_stays(server, ask):
     assert given == theirs
 
 
+def two_lines_by_httpx(url, lines):
+    with client() as made:
+        made.get(url, headers=lines)
+
+
+def two_lines_by_urllib3(url, lines):
+    with urllib3.PoolManager() as pool:
+        pool.request("GET", url, headers=urllib3.HTTPHeaderDict(lines))
+
+
+def two_lines_by_aiohttp(url, lines):
+    async def ask():
+        async with aiohttp.ClientSession() as session, session.get(url, headers=lines) as response:
+            await response.read()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("ask", [two_lines_by_httpx, two_lines_by_urllib3, two_lines_by_aiohttp])
+def test_baggage_of_several_lines_stays_whole(server, ask):
+    """The lines of one header belong together: none of them is lost to ours."""
+    with watched():
+        ask(f"{server.url}/ok", [("baggage", "user=me"), ("baggage", "tenant=acme")])
+    assert server.headers["baggage"].replace(", ", ",").startswith("user=me,tenant=acme,codeintel.run=")
+
+
 @pytest.mark.parametrize(
     ("host", "port", "allowed", "carried"),
     [
@@ -123,6 +150,39 @@ def test_a_proxy_gets_nothing(server, ask):
     (step,) = told.steps
     assert (step.payload["host"], step.payload["port"]) == ("127.0.0.1", 9)
     assert len(server.requests) == 1
+    assert not OURS & set(server.headers)
+
+
+def over_a_foreign_pool(url):
+    class Tunnel(urllib3.HTTPConnectionPool):
+        """As urllib3's for SOCKS, and docker's for SSH, that call every daemon `localhost`."""
+
+    class Tunnels(urllib3.PoolManager):
+        def __init__(self):
+            super().__init__()
+            self.pool_classes_by_scheme = {"http": Tunnel}
+
+    with Tunnels() as pool:
+        return pool.request("GET", url)
+
+
+def over_a_foreign_connector(url):
+    class Tunnel(aiohttp.TCPConnector):
+        """As aiohttp-socks has one."""
+
+    async def ask():
+        async with aiohttp.ClientSession(connector=Tunnel()) as session, session.get(url) as response:
+            await response.read()
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("ask", [over_a_foreign_pool, over_a_foreign_connector])
+def test_nor_does_a_way_of_somebody_elses(server, ask):
+    """Where it leads nobody knows, whatever the host is called: the request is recorded, and nothing is added to it."""
+    with watched(propagate_hosts="127.0.0.1") as told:
+        ask(f"{server.url}/ok")
+    assert told.only("http_client.get").status is Status.COMPLETED
     assert not OURS & set(server.headers)
 
 

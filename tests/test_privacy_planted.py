@@ -132,8 +132,9 @@ def test_no_planted_credential_leaves_the_process(tmp_path, endpoint, level):
     ours = [line for line in ended.stderr.split(b"\n") if line.startswith(b"codeintel-obs")]
     written = {str(path): path.read_bytes() for path in data.rglob("*") if path.is_file()}
     shown = {"sent": b"".join(Endpoint.taken), "stderr": b"\n".join(ours)}
-    for how in ("text", "json"):
+    for how in ("text", "json", "md", "html"):
         shown[how] = codeintel_obs("report", "--last", "--format", how, "--data-dir", data).stdout
+    shown["digest"] = codeintel_obs("report", "--last", "--max-tokens", "4000", "--data-dir", data).stdout
     shown["runs"] = codeintel_obs("runs", "--data-dir", data).stdout
     assert [name for name, content in {**written, **shown}.items() if KEY.encode() in content] == []
     assert {how: content for how, content in shown.items() if len(content) <= 10} == {}

@@ -325,6 +325,46 @@ thread.join()
 """,
         outcome="completed",
     ),
+    "nothing was watched before": Case(
+        """
+raise ValueError("x")
+""",
+        stop=(None, "ValueError", "x"),
+        trail=[("ValueError", "end", None)],
+    ),
+    "a child was the first with a record": Case(
+        """
+subprocess.run([sys.executable, "-c", 'import codeintel_obs as obs\\nwith obs.step("c.work"): pass'], check=True)
+raise ValueError("x")
+""",
+        stop=(None, "ValueError", "x"),
+        trail=[("ValueError", "end", None)],
+    ),
+    "a child was the first with a record, and failed": Case(
+        """
+subprocess.run([sys.executable, "-c", CHILD])
+with step("a.after"):
+    pass
+""",
+        outcome="completed",
+    ),
+    "a child was the first with a record, and was killed": Case(
+        """
+killed = 'import codeintel_obs as obs, os\\nwith obs.step("c.work"): os.kill(os.getpid(), 9)'
+subprocess.run([sys.executable, "-c", killed])
+with step("a.after"):
+    pass
+""",
+        outcome="completed",
+    ),
+    "a child was the first with a record, and the program fails after it": Case(
+        """
+subprocess.run([sys.executable, "-c", CHILD])
+fails("a.after", KeyError("k"))
+""",
+        stop=("a.after", "KeyError", "'k'"),
+        trail=[("KeyError", "end", "a.after")],
+    ),
 }
 
 
@@ -391,3 +431,93 @@ def test_a_failure_behind_a_request_is_told_beside_the_stop(tmp_path):
     assert there["process"] != steps["library.ask"]["process"]
     assert steps["http.request"]["parent"] == steps["library.ask"]["id"]
     assert told["handled_failures"] == []
+
+
+MCP_SERVER = """
+import sys
+from mcp.server.mcpserver import MCPServer
+from codeintel_obs import step
+server = MCPServer("library")
+
+@server.tool()
+def look_up(title: str) -> str:
+    with step("shelf.look_up"):
+        raise LookupError(f"no book {title}")
+
+if __name__ == "__main__":
+    server.run("stdio") if len(sys.argv) < 2 else server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+"""
+MCP_CLIENT = """
+import asyncio, sys
+from mcp import Client
+from codeintel_obs import step
+from codeintel_obs.carriers import carried
+
+async def ask(target):
+    async with Client(target) as session:
+        with step("library.ask"):
+            answer = await session.call_tool("look_up", {"title": "Tides"}, meta=meta())
+            if answer.is_error:
+                raise RuntimeError("the library could not")
+"""
+OVER_STDIO = """
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+def meta():  # the carrier of docs/mcp.md, put in by the application
+    values = carried()
+    return {
+        "baggage": ",".join(f"codeintel.{key}={values[key]}" for key in ("run", "attempt", "day")),
+        "traceparent": f"00-{values['trace']}-{values['span']}-01",
+    }
+
+server = [sys.argv[1], "run", "--quiet", "--exec", "--", sys.executable, "library.py"]
+asyncio.run(ask(stdio_client(StdioServerParameters(command=server[0], args=server[1:]))))
+"""
+OVER_HTTP = """
+def meta():  # the request's own headers carry the run
+    return None
+
+asyncio.run(ask(sys.argv[1] + "/mcp"))
+"""
+
+
+def told_of_mcp(folder):
+    """Return the client's report, after what it says of a tool that failed in the server's process."""
+    told = report(folder, "asked")
+    steps = {each["kind"]: each for each in told["steps"]}
+    stop = told["stopped_because"]
+    assert (told["outcome"], told["warnings"]) == ("failed", [])
+    assert (stop["kind"], stop["error_type"], stop["message"]) == (
+        "library.ask",
+        "RuntimeError",
+        "the library could not",
+    )
+    (there,) = stop["elsewhere"]
+    assert (there["kind"], there["error_type"], there["message"]) == ("shelf.look_up", "LookupError", "no book Tides")
+    assert there["evidence"] == steps["shelf.look_up"]["evidence"]
+    assert there["process"] == steps["tool.call"]["process"] != steps["library.ask"]["process"]
+    assert told["handled_failures"] == []
+    return told, steps
+
+
+@pytest.mark.slow
+def test_a_tool_that_fails_over_stdio_is_told_beside_the_stop(tmp_path):
+    """The server's process joins the run that the call's `_meta` carries; its step is cited, and not called the cause."""
+    (tmp_path / "library.py").write_text(MCP_SERVER)
+    (tmp_path / "client.py").write_text(MCP_CLIENT + OVER_STDIO)
+    run(tmp_path, OBS, "run", "--quiet", "--run-id", "asked", "--", sys.executable, "client.py", OBS)
+    _, steps = told_of_mcp(tmp_path)
+    assert steps["tool.call"]["parent"] == steps["library.ask"]["id"]
+
+
+@pytest.mark.slow
+def test_a_tool_that_fails_over_http_is_told_beside_the_stop(tmp_path):
+    """Over streamable HTTP the client's own request carries the run; the failure is cited through both of its steps."""
+    (tmp_path / "library.py").write_text(MCP_SERVER)
+    (tmp_path / "client.py").write_text(MCP_CLIENT + OVER_HTTP)
+    with running(tmp_path, [OBS, "run", "--quiet", "--", sys.executable, "library.py", "{port}"]) as server:
+        run(tmp_path, OBS, "run", "--quiet", "--run-id", "asked", "--", sys.executable, "client.py", server.url)
+        server.stop()
+    told, steps = told_of_mcp(tmp_path)
+    asked = [each for each in told["steps"] if each["id"] == steps["tool.call"]["parent"]]
+    assert [each["kind"] for each in asked] == ["http.request"]

@@ -7,7 +7,7 @@ from test_report_render import report, step, stop
 
 from codeintel_obs.cli import main
 from codeintel_obs.report import render_text, words
-from codeintel_obs.report_model import Exit, Raised, ReportError, ReportLog
+from codeintel_obs.report_model import Elsewhere, Exit, Raised, ReportError, ReportLog, Told
 
 LONG = "Catalog Error: Table with name " + "x" * 200
 
@@ -37,6 +37,29 @@ def test_the_message_of_the_stop_reason_is_told_to_its_end():
     told = lines_under(text, "Stopped because")
     assert max(map(len, told)) <= 100
     assert any(line.endswith("No such file or directory") for line in told)
+
+
+def test_lines_of_other_files_are_cited_by_a_short_name_that_the_end_explains():
+    """A run of several processes has long file names; cut at the width of a line they would prove nothing."""
+    own, other = "2026-11-22/asked.jsonl", "2026-11-22/asked~0123456789abcdef~01234567.jsonl"
+    elsewhere = Elsewhere(step="0123456789abcdef", kind="tool.call", status="failed", error_type="LookupError",
+                          message="no book " + "x" * 200, process="h-2", evidence=[f"{other}:14", f"{other}:15"])  # fmt: skip
+    made = report(outcome="failed", stopped_because=stop(evidence=[f"{own}:9", f"{other}:2"], elsewhere=[elsewhere]))
+    made.ledger_path = f"/d/telemetry/runs/{own}"
+    made.integrity.read = [f"{own}:1-9", f"{other}:1-20"]
+    text = render_text.render(made)
+    assert "in another process under it: tool.call [01234567] f2#14, f2#15\n    LookupError: no book x" in text
+    assert "evidence: #9, f2#2" in text
+    assert f"  #n is record n of /d/telemetry/runs/{own}\n  f2#n is record n of /d/telemetry/runs/{other}\n" in text
+
+
+def test_hints_and_warnings_are_told_to_their_end():
+    """Half a hint is none."""
+    made = report(hints=[Told(message="look " * 30 + "here", evidence=["x"])],
+                  warnings=[Told(message="lost " * 30 + "there", evidence=["x"])])  # fmt: skip
+    text = render_text.render(made)
+    assert text.count("here\n") == text.count("there\n") + 1 == 2
+    assert max(map(len, text.splitlines()[:-2])) <= 100
 
 
 def test_steps_in_flight_of_one_kind_are_counted():

@@ -8,9 +8,11 @@ from rev_repository import commit, counting, functions
 
 from codeintel_rev.config.settings import EmbeddingSettings, Settings
 from codeintel_rev.indexing.build import BuildRequest, build_index
+from codeintel_rev.indexing.status import index_status
 from codeintel_rev.io.freshness import freshness
 from codeintel_rev.io.generations import IndexFolder
 from codeintel_rev.io.manifest import Manifest
+from codeintel_rev.retrieval.search import SearchRequest, search
 
 FILES = {
     "cart.py": "class Cart:\n    def add(self, item):\n        self.items.append(item)\n",
@@ -152,3 +154,57 @@ def test_an_outage_keeps_the_vectors_that_there_are(tmp_path, server):
     assert freshness(made, root)[2] == made.degraded  # so every answer from it says so
     switched_off = Settings(tmp_path / "cache", embedding=EmbeddingSettings("none"))
     assert build(root, switched_off).vectors == 0
+
+
+TRANSLATED = {"de.po": 'msgid "the basket"\nmsgstr "der Warenkorb"\n'}
+
+
+def test_translations_are_left_to_their_words(tmp_path, server):
+    """No vector is made of them; nothing is said to be missing, and their words find them."""
+    settings, root = server.settings(tmp_path / "cache"), tmp_path / "repo"
+    commit(root, FILES | TRANSLATED)
+    made = build(root, settings)
+    assert (made.chunks, made.vectors, made.words_only, made.degraded) == (5, 4, 1, ())
+    assert not [text for text in server.texts() if "Warenkorb" in text]
+    assert index_status(root).kind == "complete"
+    found = search(SearchRequest("Warenkorb", settings, root))
+    assert (found.hits[0].path, found.degraded) == ("de.po", ())
+
+
+def test_whoever_wants_them_by_meaning_says_so_and_back(tmp_path, server):
+    """Without patterns everything has a vector; with them again, one that is stored is not used."""
+    settings, root = server.settings(tmp_path / "cache"), tmp_path / "repo"
+    everything = server.settings(tmp_path / "cache", words_only=())
+    commit(root, FILES | TRANSLATED)
+    assert [build(root, own).vectors for own in (settings, everything, settings)] == [4, 5, 4]
+
+
+def test_an_index_of_translations_alone_skips_meaning(tmp_path, server):
+    """A skip with its reason, as for a channel that is not configured, and no complaint."""
+    settings, root = server.settings(tmp_path / "cache"), tmp_path / "repo"
+    commit(root, TRANSLATED)
+    made = build(root, settings)
+    found = search(SearchRequest("Warenkorb", settings, root))
+    semantic = next(outcome for outcome in found.channels if outcome.channel == "semantic")
+    assert (made.model, made.degraded, found.degraded) == (None, (), ())
+    assert (semantic.status, semantic.reason) == (
+        "skipped",
+        "every indexed file is left to its words (embedding.words_only)",
+    )
+
+
+def test_the_words_that_were_published_first_are_not_made_again(tmp_path, server):
+    """An index before its vectors numbers its documents as the one after it, those without a vector last."""
+    settings, root = server.settings(tmp_path / "cache"), tmp_path / "repo"
+    commit(root, TRANSLATED | {"many.py": functions(40)})
+    folder, seen = IndexFolder(root / ".codeintel-rev"), []
+
+    class Looking:
+        def stage(self, label, total):
+            if label.startswith("embedding"):
+                seen.append((folder.current() / "words.json").read_text())
+
+        def advance(self, units=1): ...
+
+    build_index(BuildRequest(root, settings), Looking())
+    assert seen == [(folder.current() / "words.json").read_text()]

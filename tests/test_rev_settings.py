@@ -54,6 +54,14 @@ def test_weights_are_a_table_or_a_list(tmp_path):
     assert Settings.load(root, env).search.weights == {"bm25": 0.5, "exact": 3.0}
 
 
+def test_patterns_of_paths_are_a_list_or_separated_by_commas(tmp_path):
+    root = write(tmp_path, '[embedding]\nwords_only = ["*.po", "vendor/"]\n')
+    assert Settings.load(root, HOME).embedding.words_only == ("*.po", "vendor/")
+    env = HOME | {"CODEINTEL_REV_EMBEDDING_WORDS_ONLY": "*.csv, data/"}
+    assert Settings.load(root, env).embedding.words_only == ("*.csv", "data/")
+    assert Settings.load(write(tmp_path, "[embedding]\nwords_only = []\n"), HOME).embedding.words_only == ()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -65,6 +73,8 @@ def test_weights_are_a_table_or_a_list(tmp_path):
         ("[embedding]\ntimeout = -1\n", "timeout is -1"),
         ("[embedding]\ntimeout = inf\n", "timeout is inf"),
         ("[embedding]\nmodel = 3\n", "model is 3"),
+        ("[embedding]\nwords_only = 3\n", "words_only is 3"),
+        ("[embedding]\nwords_only = [3]\n", r"words_only is \[3\]"),
         ("[embedding]\napi_key = 'sesame'\n", "api_key is a secret"),
         ("[search]\nweights = 'bm25'\n", "weights is 'bm25'"),
         ("search = 3\n", r"no section \[search\]"),
@@ -120,4 +130,5 @@ def test_the_page_names_every_setting_with_its_default():
 
 def _shown(item):
     default = item.default_factory() if item.default is MISSING else item.default
+    default = " ".join(default) if isinstance(default, tuple) else default
     return f"`{default}`" if default not in ("", {}) else "none"

@@ -36,6 +36,7 @@ class Case:
 
     ``script`` runs as ``fault.py`` in a folder of its own; ``prepare`` runs there before it, unwatched.
     Where threads work side by side (``parallel``), steps of one parent are told by kind and not by time.
+    Where ``torch`` is needed, the environment that has it is made first, which takes minutes, once.
     ``exits`` is the exit code of `codeintel-obs run`. ``cannot`` says why this machine cannot make the fault.
     """
 
@@ -50,9 +51,9 @@ class Case:
     prepare: Callable[[Path], None] | None = None
     drive: Driver | None = None
     cannot: Callable[[], str | None] = lambda: None
-    slow: bool = False
     parallel: bool = False
     alone: bool = False
+    torch: bool = False
 
     @property
     def family(self) -> str:

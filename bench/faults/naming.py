@@ -27,7 +27,7 @@ _CHANGES = (
 _STEP = {"id", "parent", "kind", "status", "detail", "payload", "started_at", "duration_ns", "process", "error",
          "evidence", "links", "late"}  # fmt: skip
 _ERROR = {"type", "message", "id", "chain"}
-_COUNTED_TIMES = frozenset({"response_ns", "startup_ns", "seconds", "pid", "milliseconds"})
+_DIFFERS = frozenset({"response_ns", "startup_ns", "seconds", "pid", "milliseconds", "port"})
 
 
 class Names:
@@ -169,7 +169,7 @@ class Names:
     def _value(self, key: str, value: Any) -> str:
         if key == "version":
             return "<version>"
-        if key in _COUNTED_TIMES and isinstance(value, int | float):
+        if key in _DIFFERS and isinstance(value, int | float):
             return f"<{key}>" if value >= 0 else f"FALSE: {value}"
         return self.text(str(value))
 

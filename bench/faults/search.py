@@ -13,7 +13,7 @@ from typing import Any, Final
 from .case import Driver, Started
 
 # what this family looks at, and not what other plugins tell of the same calls
-CHOSEN: Final = ("--plugins", "seams,bm25,faiss,duckdb,logging")
+CHOSEN: Final = ("--plugins", "seams,bm25,faiss,duckdb,http_client,logging")
 _SEAMS: Final = {
     "codeintel_rev.io.hybrid_search:HybridSearch.search": "app.search",
     "codeintel_rev.io.channels:Channels.semantic": "app.semantic",
@@ -60,7 +60,7 @@ def program(call: str) -> str:
     return f"{_PROGRAM}{call}\n"
 
 
-def _tests() -> None:
+def import_tests() -> None:
     """Let the servers and corpora of the tests be imported: they are real ones, on real sockets."""
     path = str(Path(__file__).resolve().parents[2] / "tests")
     if path not in sys.path:
@@ -69,7 +69,7 @@ def _tests() -> None:
 
 def indexed(folder: Path) -> None:
     """Make a repository and its index, with vectors of a server that is gone afterwards; declare the seams."""
-    _tests()
+    import_tests()
     from openai_server import serving
     from rev_corpus import commit, remote
 
@@ -81,7 +81,8 @@ def indexed(folder: Path) -> None:
     with serving() as (url, _):
         build_index(BuildRequest(root, remote(folder / "cache", url)))
     seams = [f'[[seams]]\ntarget = "{target}"\nkind = "{kind}"\n' for target, kind in _SEAMS.items()]
-    (folder / "codeintel_obs.toml").write_text("\n".join(seams))
+    # the servers here answer as vLLM does, which no path alone could tell a watcher
+    (folder / "codeintel_obs.toml").write_text("\n".join(['vllm_hosts = ["127.0.0.1"]', *seams]))
 
 
 def without_bm25(folder: Path) -> None:
@@ -101,7 +102,7 @@ def served(misbehave: Callable[[Any], None] = lambda _: None) -> Driver:
     """Return a driver that launches beside a server which ``misbehave`` has told how to answer."""
 
     def drive(started: Started) -> int:
-        _tests()
+        import_tests()
         from openai_server import serving
 
         with serving() as (url, behaviour):

@@ -49,6 +49,17 @@ embedder.close()
 """
 
 
+_READ_TIME_OUT: Final = """
+import os
+
+import httpx2
+
+URL = os.environ["SHOP_URL"]
+with httpx2.Client(timeout=1.0) as client:
+    client.post(f"{URL}/v1/embeddings", json={"model": "hashed-words", "input": ["how to charge a card"]})
+"""
+
+
 def case(name: str, says: str, call: str, drive: Any, expect: str) -> Case:
     return Case(
         name=f"vllm.{name}", says=says, exits=0, options=search.CHOSEN, prepare=search.indexed, parallel=True,
@@ -70,25 +81,29 @@ CASES: Final = (
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
                   s5 app.semantic completed {}
                     s6 app.request failed {} raised e1 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 503: busy
-                    s7 app.request failed {} raised e2 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 503: busy
-                    s8 app.request completed {}
-                    s9 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
-                    s10 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
-                  s11 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s12 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s13 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s14 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s15
-                  s15 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
-                s16 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                s17 python.import completed {module: bm25s, version: <version>}
-                s18 python.import completed {module: duckdb, version: <version>}
-                s19 python.import completed {module: faiss, version: <version>}
+                      s7 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 503, bytes: 4} (status 503)
+                    s8 app.request failed {} raised e2 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 503: busy
+                      s9 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 503, bytes: 4} (status 503)
+                    s10 app.request completed {}
+                      s11 vllm.embed_batch completed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 200, bytes: 459, outputs: 1, dim: 64}
+                    s12 faiss.read_index completed {path: repo/.codeintel-rev/generations/<generation>/vectors.faiss, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False}
+                    s13 faiss.search completed {nq: 1, k: 3, index_type: IndexFlatIP, d: 64, ntotal: 3, gpu: False, missing: 0}
+                    s14 python.import completed {module: httpx2, version: <version>}
+                  s15 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s16 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s17 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s18 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 3} links s19
+                  s19 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s20 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s21 python.import completed {module: bm25s, version: <version>}
+                s22 python.import completed {module: duckdb, version: <version>}
+                s23 python.import completed {module: faiss, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
-                handled: s6, s7
-                recovered: app.request s6 by s8 [step.begin s6, step.end s6, step.begin s8, step.end s8]
-                recovered: app.request s7 by s8 [step.begin s7, step.end s7, step.begin s8, step.end s8]
+                handled: s6, s8
+                recovered: app.request s6 by s10 [step.begin s6, step.end s6, step.begin s10, step.end s10]
+                recovered: app.request s8 by s10 [step.begin s8, step.end s8, step.begin s10, step.end s10]
             """,
         ),
     ),
@@ -105,17 +120,19 @@ CASES: Final = (
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
                   s5 app.semantic failed {} raised e1 codeintel_rev.errors.EmbeddingError: http://127.0.0.1:<port>/v1/embeddings said 429: busy; the next try would come too late <- cause e2 codeintel_rev.errors.RemoteError, cause e3 codeintel_rev.io.vllm_client._Passing
                     s6 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings said 429: busy
-                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
-                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
-                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                s13 python.import completed {module: bm25s, version: <version>}
-                s14 python.import completed {module: duckdb, version: <version>}
-                s15 python.import completed {module: faiss, version: <version>}
+                      s7 vllm.embed_batch completed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 429, bytes: 4}
+                    s8 python.import completed {module: httpx2, version: <version>}
+                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
+                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s15 python.import completed {module: bm25s, version: <version>}
+                s16 python.import completed {module: duckdb, version: <version>}
+                s17 python.import completed {module: faiss, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
                 handled: s5, s6
             """,
@@ -134,20 +151,23 @@ CASES: Final = (
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
                   s5 app.semantic failed {} raised e1 codeintel_rev.errors.EmbeddingError: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed, 2 times. Mend: start that server <- cause e2 codeintel_rev.errors.RemoteError, cause e3 codeintel_rev.io.vllm_client._Passing, cause e4 httpx2.ConnectError, cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
                     s6 app.request failed {} raised e8 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed <- cause e9 httpx2.ConnectError, cause e10 httpcore2.ConnectError, context e11 OSError, cause e12 ConnectionRefusedError
-                    s7 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed <- cause e4 httpx2.ConnectError, cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
-                  s8 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s9 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s10 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s11 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s12
-                  s12 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
-                s13 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                s14 python.import completed {module: bm25s, version: <version>}
-                s15 python.import completed {module: duckdb, version: <version>}
-                s16 python.import completed {module: faiss, version: <version>}
+                      s7 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} raised e9 httpx2.ConnectError: All connection attempts failed <- cause e10 httpcore2.ConnectError, context e11 OSError, cause e12 ConnectionRefusedError
+                    s8 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: All connection attempts failed <- cause e4 httpx2.ConnectError, cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
+                      s9 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} raised e4 httpx2.ConnectError: All connection attempts failed <- cause e5 httpcore2.ConnectError, context e6 OSError, cause e7 ConnectionRefusedError
+                    s10 python.import completed {module: httpx2, version: <version>}
+                  s11 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s13 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s14 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s15
+                  s15 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s16 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s17 python.import completed {module: bm25s, version: <version>}
+                s18 python.import completed {module: duckdb, version: <version>}
+                s19 python.import completed {module: faiss, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
-                handled: s5, s6, s7
+                handled: s5, s6, s7, s8, s9
             """,
         ),
     ),
@@ -164,19 +184,44 @@ CASES: Final = (
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
                   s5 app.semantic timed_out {} raised e1 codeintel_rev.errors.EmbeddingTimeoutError: http://127.0.0.1:<port>/v1/embeddings did not answer within 1 s. Mend: see whether that server still works <- cause e2 codeintel_rev.errors.RemoteTimeoutError, cause e3 TimeoutError, cause e4 asyncio.exceptions.CancelledError
                     s6 app.request failed {} (cancelled) raised e4 asyncio.exceptions.CancelledError: ''
-                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
-                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
-                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                s13 python.import completed {module: bm25s, version: <version>}
-                s14 python.import completed {module: duckdb, version: <version>}
-                s15 python.import completed {module: faiss, version: <version>}
+                      s7 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} (cancelled) raised e4 asyncio.exceptions.CancelledError: ''
+                    s8 python.import completed {module: httpx2, version: <version>}
+                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
+                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s15 python.import completed {module: bm25s, version: <version>}
+                s16 python.import completed {module: duckdb, version: <version>}
+                s17 python.import completed {module: faiss, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
-                handled: s5, s6
+                handled: s5, s6, s7
+            """,
+        ),
+    ),
+    Case(
+        name="vllm.read_time_out",
+        says="The server accepts, reads, and never answers: the client's own time limit ends it.",
+        script=_READ_TIME_OUT,
+        options=("--plugins", "http_client"),
+        env={"CODEINTEL_OBS_VLLM_HOSTS": "127.0.0.1"},
+        drive=search.served(hangs),
+        expect=script(
+            """
+                s1 python.import completed {module: httpx2, version: <version>}
+                s2 vllm.embed_batch timed_out {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} raised e1 httpx2.ReadTimeout: timed out <- cause e2 httpcore2.ReadTimeout, context e3 TimeoutError
+            """,
+            watched="http_client, no others chosen",
+            code=1,
+            stop="""
+                stopped by s2 vllm.embed_batch timed_out: httpx2.ReadTimeout: timed out
+                  proof: run.end, process.exit, step.end s2
+                  trail end: e1 httpx2.ReadTimeout in s2 [step.end s2]
+                  trail cause: e2 httpcore2.ReadTimeout in no step [none]
+                  while_handling context: e3 TimeoutError in no step [none]
             """,
         ),
     ),
@@ -193,17 +238,19 @@ CASES: Final = (
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
                   s5 app.semantic failed {} raised e1 codeintel_rev.errors.ModelUnavailableError: the index was made with vllm:hashed-words/64, the model here is vllm:hashed-words/7. Mend: codeintel-rev index REPO builds a new index with the present model
                     s6 app.request completed {}
-                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
-                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
-                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                s13 python.import completed {module: bm25s, version: <version>}
-                s14 python.import completed {module: duckdb, version: <version>}
-                s15 python.import completed {module: faiss, version: <version>}
+                      s7 vllm.embed_batch completed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 200, bytes: 159, outputs: 1, dim: 7}
+                    s8 python.import completed {module: httpx2, version: <version>}
+                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
+                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s15 python.import completed {module: bm25s, version: <version>}
+                s16 python.import completed {module: duckdb, version: <version>}
+                s17 python.import completed {module: faiss, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
                 handled: s5
             """,
@@ -222,19 +269,21 @@ CASES: Final = (
                     s4 bm25.search completed {queries: 1, query_len: 2, k: 3, method: lucene, backend: numpy, docs: 3, terms: 19, results: 3, hits: 1}
                   s5 app.semantic failed {} raised e1 codeintel_rev.errors.EmbeddingError: http://127.0.0.1:<port>/v1/embeddings cannot be reached: peer closed connection without sending complete message body (received 10 bytes, expected 1000), 1 times. Mend: start that server <- cause e2 codeintel_rev.errors.RemoteError, cause e3 codeintel_rev.io.vllm_client._Passing, cause e4 httpx2.RemoteProtocolError, cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
                     s6 app.request failed {} raised e3 codeintel_rev.io.vllm_client._Passing: http://127.0.0.1:<port>/v1/embeddings cannot be reached: peer closed connection without sending complete message body (received 10 bytes, expected 1000) <- cause e4 httpx2.RemoteProtocolError, cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
-                  s7 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s8 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
-                  s9 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                  s10 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s11
-                  s11 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
-                s12 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
-                s13 python.import completed {module: bm25s, version: <version>}
-                s14 python.import completed {module: duckdb, version: <version>}
-                s15 python.import completed {module: faiss, version: <version>}
+                      s7 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1, status_code: 200, bytes: 10} raised e4 httpx2.RemoteProtocolError: peer closed connection without sending complete message body (received 10 bytes, expected 1000) <- cause e5 httpcore2.RemoteProtocolError, cause e6 h11._util.RemoteProtocolError
+                    s8 python.import completed {module: httpx2, version: <version>}
+                  s9 duckdb.close completed {method: __exit__, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s10 duckdb.connect completed {database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, read_only: True}
+                  s11 duckdb.cursor completed {method: cursor, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                  s12 duckdb.fetch completed {method: fetchall, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, rows: 1} links s13
+                  s13 duckdb.query completed {sql_len: 118, sql_sha256: f79647e1…, op: SELECT, statements: ['SELECT'], method: execute, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb, result: connection}
+                s14 duckdb.close completed {method: close, database: repo/.codeintel-rev/generations/<generation>/catalog.duckdb}
+                s15 python.import completed {module: bm25s, version: <version>}
+                s16 python.import completed {module: duckdb, version: <version>}
+                s17 python.import completed {module: faiss, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
-                handled: s5, s6
+                handled: s5, s6, s7
             """,
         ),
     ),
@@ -246,13 +295,15 @@ CASES: Final = (
         expect=script(
             """
                 s1 app.request failed {} (cancelled) raised e1 asyncio.exceptions.CancelledError: ''
-                s2 python.import completed {module: bm25s, version: <version>}
-                s3 python.import completed {module: duckdb, version: <version>}
-                s4 python.import completed {module: faiss, version: <version>}
+                  s2 vllm.embed_batch failed {method: POST, host: 127.0.0.1, port: <port>, path: /v1/embeddings, mode: http, model: hashed-words, count: 1} (cancelled) raised e1 asyncio.exceptions.CancelledError: ''
+                s3 python.import completed {module: bm25s, version: <version>}
+                s4 python.import completed {module: duckdb, version: <version>}
+                s5 python.import completed {module: faiss, version: <version>}
+                s6 python.import completed {module: httpx2, version: <version>}
             """,
-            watched="bm25, duckdb, faiss, logging, seams, no others chosen",
+            watched="bm25, duckdb, faiss, http_client, logging, seams, no others chosen",
             more="""
-                handled: s1
+                handled: s1, s2
             """,
         ),
     ),

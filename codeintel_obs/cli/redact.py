@@ -14,7 +14,7 @@ from codeintel_obs.errors import CodeIntelObsError
 
 if TYPE_CHECKING:
     from codeintel_obs.ledger.attempts import AttemptFiles
-    from codeintel_obs.ledger.rewriting import Scrub
+    from codeintel_obs.ledger.rewriting import Rewritten, Scrub
 
 _EXAMPLES: Final = """\
   codeintel-obs redact --all --dry-run                   where today's redactor would take something out
@@ -22,6 +22,7 @@ _EXAMPLES: Final = """\
   codeintel-obs redact --all --literal-from leaked.txt   one secret a line; - reads them from stdin
 
 Closed files are made anew with fresh checksums, and a record in the run says which. An open run is left alone.
+A chained file gets a new chain, and the record names its root before and after: `verify --root` knows neither by itself.
 What was exported, printed or backed up is elsewhere: replace the credential as well.
 Exit codes: 0 done, 1 a run is still being written, 2 wrong use, 3 no such run."""
 _HELD: Final = 1
@@ -112,18 +113,24 @@ def _row(attempt: AttemptFiles, scrub: Scrub, options: argparse.Namespace) -> di
         found = [] if is_open else rewrite(attempt, scrub, dry_run=options.dry_run)
     except OSError as exc:
         raise CodeIntelObsError(f"{attempt.data_dir}: {attempt.run_id} cannot be rewritten ({exc.strerror})") from exc
-    files = [{"file": f"{attempt.day}/{each.file}", "lines": each.lines} for each in found]
+    files = [_file(attempt.day, each) for each in found]
     where = {"data_dir": attempt.data_dir, "day": attempt.day}
     return {**where, "run_id": attempt.run_id, "attempt": attempt.attempt, "open": is_open, "files": files}
+
+
+def _file(day: str, made: Rewritten) -> dict[str, Any]:
+    told: dict[str, Any] = {"file": f"{day}/{made.file}", "lines": made.lines}
+    return told if made.root_after is None else {**told, "root_before": made.root_before, "root_after": made.root_after}
 
 
 def _told(rows: list[dict[str, Any]], *, dry_run: bool) -> str:
     from codeintel_obs.report.words import plain, plural
 
-    lines = [
-        f"{plain(file['file'])}: {plural(file['lines'], 'line')} {'would change' if dry_run else 'redacted'}\n"
-        for row in rows
-        for file in row["files"]
-    ]
+    verb = "would change" if dry_run else "redacted"
+    lines = []
+    for file in (file for row in rows for file in row["files"]):
+        lines.append(f"{plain(file['file'])}: {plural(file['lines'], 'line')} {verb}\n")
+        if "root_after" in file and not dry_run:
+            lines.append(f"  its chain was made anew: root {file['root_before']} is now {file['root_after']}\n")
     lines += [f"still being written, and left alone: {plain(row['run_id'])}\n" for row in rows if row["open"]]
     return "".join(lines) or f"nothing to take out of {plural(len(rows), 'attempt')}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.cli.finding import add_run, attempt_of, attempts_of, data_dirs, report_in
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 _EXAMPLES: Final = """\
   codeintel-obs verify 20261122T175022.123-9f3c1a2b4d
   codeintel-obs verify --all --json
+  codeintel-obs verify nightly-42 --root 9f86d08188…    is this still what was closed then?
   codeintel-obs verify --report r.json          is every statement of this report in the ledger?
 
 Checked are every line's checksum, the numbering without gaps, and that each writer closed its file
-or is gone. With --report also every statement of a report that `report --format json` made, against
+or is gone; of a chained file (setting `chain`) also that each record names the line before it. Who
+forges all that follows too makes a sound chain: only a root that was kept elsewhere tells it.
+With --report also every statement of a report that `report --format json` made, against
 what its ledger says today, and where each evidence leads.
 Exit codes: 0 whole and proved, 1 a report is refuted, 2 wrong use, 3 no such run, 4 damaged."""
 _REFUTED: Final = 1
@@ -32,12 +36,49 @@ def main(words: list[str]) -> int:
     options = _parse(words)
     if options.report:
         return _report(options)
-    rows = [_row(attempt) for attempt in _attempts(options)]
+    attempts = _attempts(options)
+    rows = [_row(attempt) for attempt in attempts]
+    roots = [_root(root, rows, attempts) for root in options.root]
     if options.json:
-        write_json({"attempts": rows})
+        write_json({"attempts": rows, **({"roots": roots} if roots else {})})
     else:
-        write("".join(map(_line, rows)) + _summary(rows, options) if rows else _nothing(options))
-    return _DAMAGED if any(row["damaged"] for row in rows) else 0
+        said = "".join(map(_line, rows)) + "".join(map(_root_line, roots)) + _summary(rows, options)
+        write(said if rows else _nothing(options))
+    return _DAMAGED if any(row["damaged"] for row in rows) or not all(each["file"] for each in roots) else 0
+
+
+def _root(root: str, rows: list[dict[str, Any]], attempts: list[Attempt]) -> dict[str, Any]:
+    """Return which file ends in ``root``; of one that none does, where a redaction says that it was before."""
+    file = next((file for row in rows for file, found in row["roots"].items() if found == root), None)
+    return {"root": root, "file": file, "redacted": _redacted(root, attempts) if file is None else None}
+
+
+def _redacted(root: str, attempts: list[Attempt]) -> str | None:
+    from codeintel_obs.ledger.attempts import entries
+    from codeintel_obs.ledger.rewriting import EVENT
+
+    for attempt in attempts:
+        for place, record in entries(attempt.files):
+            files = (record.payload or {}).get("files") if record.event == EVENT else None
+            listed = files if isinstance(files, list) else ()
+            if any(isinstance(each, dict) and each.get("root_before") == root for each in listed):
+                return f"{place}:{record.n}"
+    return None
+
+
+def _root_line(told: dict[str, Any]) -> str:
+    from codeintel_obs.report.words import plain
+
+    if told["file"]:
+        return f"ROOT      {told['root']}  ends {plain(told['file'])}\n"
+    why = f"; {plain(told['redacted'])} says that it was redacted since" if told["redacted"] else ""
+    return f"NO FILE   {told['root']}  is the root of none of its files{why}\n"
+
+
+def _hash(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text.lower()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256: 64 digits of 0-9 and a-f are expected")
+    return text.lower()
 
 
 def _summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
@@ -55,11 +96,15 @@ def _parse(words: list[str]) -> argparse.Namespace:
     made = parser("verify", "Prove again that a ledger holds what was written.", _EXAMPLES)
     add_run(made, "--all", "every run of the data directories")
     made.add_argument("--report", metavar="FILE", help="prove a report in JSON again")
+    root = "a root that was kept elsewhere, as 64 hex digits, must be one of its files'; may be given again"
+    made.add_argument("--root", metavar="HEX", type=_hash, action="append", default=[], help=root)
     add_json(made)
     add_data_dir(made)
     options = made.parse_args(words)
     if bool(options.run) + options.all + bool(options.report) != 1:
         made.error("name a RUN, or --all, or --report FILE")
+    if options.root and not options.run:
+        made.error("--root is of one run: name the RUN")
     return options
 
 
@@ -124,4 +169,5 @@ def _line(row: dict[str, Any]) -> str:
     held = f"{plural(row['records'], 'record')} in {plural(row['files'], 'file')}"
     lines = [f"{word:<8}  {plain(row['run_id'])}  attempt {row['attempt']}  {held}\n"]
     lines += [f"          {plain(each['evidence'])}  {plain(each['message'])}\n" for each in row["problems"]]
+    lines += [f"          root {root}  {plain(file)}\n" for file, root in row["roots"].items()]
     return "".join(lines)

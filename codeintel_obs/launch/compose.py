@@ -13,6 +13,7 @@ from codeintel_obs.context import suppress
 from codeintel_obs.imports import watcher
 from codeintel_obs.launch import entry_points, facts, plugins
 from codeintel_obs.launch.sinks import Sinks
+from codeintel_obs.levels import Content
 from codeintel_obs.recorder import Recorder
 from codeintel_obs.runs import from_environment
 from codeintel_obs.settings import Settings, load
@@ -51,6 +52,7 @@ def _start(settings: Settings) -> None:
     sinks = Sinks(settings, [point for point in points if point.group == entry_points.SINKS])
     process_run = from_environment(os.environ)
     process_run.name = process_run.name or facts.program()
+    process_run.tells_given = settings.content is not Content.NONE
     active = Recorder(settings, process_run, sinks.listeners(), _spans(settings))
     recorder.install(active)
     sinks.configure(settings, active, lambda: facts.manifest(settings, active))
@@ -94,6 +96,8 @@ def finish() -> None:
     with suppress():
         uncaught = facts.uncaught()
         outcome = "failed" if uncaught is not None else "ended"
+        if uncaught is not None:
+            guard.call(active.begin_run, active.process_run)  # why it ended is worth a record, though it took no step
         guard.call(active.shutdown, outcome, active.error(uncaught) if uncaught is not None else None)
     watcher.unwatch()
     recorder.install(None)

@@ -23,6 +23,7 @@ _HOOKS: Final = {
     "log": "obs_log",
     "record": "obs_record",
     "run_ended": "obs_run_ended",
+    "root": "obs_root",
     "flush": "obs_flush",
     "shutdown": "obs_shutdown",
 }

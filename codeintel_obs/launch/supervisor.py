@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from codeintel_obs.launch.names import program_of
 from codeintel_obs.launch.options import Options
+from codeintel_obs.levels import Content
 from codeintel_obs.runs import Run
 from codeintel_obs.settings import Settings, load
 from codeintel_obs.variables import CLI_VARIABLE, CONTEXT_VARIABLE, OFF_VARIABLE, is_off
@@ -41,7 +42,7 @@ def run_command(options: Options) -> int:
             shown = options.command[0] if options.command else "no command given"
             _say(f"{shown}: not found; usage: codeintel-obs run -- CMD …")
         return 2
-    run = _mint(options)
+    run = _mint(options, settings)
     try:
         return _launch(command, options, run, settings, overrides)
     except _NotStartedError as exc:
@@ -87,12 +88,13 @@ def _resolved(name: str) -> str | None:
     return next((path for path in paths if os.access(path, os.X_OK) and not os.path.isdir(path)), None)
 
 
-def _mint(options: Options) -> Run:
+def _mint(options: Options, settings: Settings) -> Run:
     """Return the process run, minted here so that every descendant joins it."""
     run_id = options.run_id or os.environ.get("CODEINTEL_OBS_RUN_ID")
     run = Run(run_id or None, session_id=os.environ.get("CODEINTEL_OBS_SESSION_ID") or None)
     run.name = program_of(options.command)
     run.is_process = run.joins = True
+    run.tells_given = settings.content is not Content.NONE
     return run
 
 

@@ -36,6 +36,9 @@ class FirstLines(Protocol):
     def joining(self, writer: str) -> bytes:
         """Return the lines of one that joins it, or goes on where a segment was left."""
 
+    def sealed(self, content: bytes, name: str) -> bytes:
+        """Return ``content``, lines of the other two, as it is written into the file ``name``."""
+
 
 class Words(NamedTuple):  # imports what encodes records when it does: a supervisor has words of its own, and no steps
     """The first line that a writer's file begins with; ``predecessor`` is (file, last counted line, why it was left)."""
@@ -52,8 +55,7 @@ class Words(NamedTuple):  # imports what encodes records when it does: a supervi
         run = self.run
         payload = {
             "name": run.name,
-            "raw_run_id": run.raw_run_id,
-            "raw_session_id": run.raw_session_id,
+            **run.given(),
             "parent_run_id": run.parent_run_id,
             **self._facts(writer_id()),
         }
@@ -71,6 +73,11 @@ class Words(NamedTuple):  # imports what encodes records when it does: a supervi
             payload |= {"predecessor": name, "last_n": last_n, "reason": reason}
         return line(1, own("writer.begin", self.ids, known(payload)))
 
+    def sealed(self, content: bytes, name: str) -> bytes:
+        """Return ``content``: without a chain a line is the same under every name."""
+        del name
+        return content
+
     def _facts(self, writer: str) -> dict[str, Any]:
         from codeintel_obs import guard
 
@@ -87,9 +94,10 @@ def begin_attempt(folder: int, run: Run, words: FirstLines) -> Begun:
         return _join(folder, whole, words, None)
     for stem in (run.run_id, whole):
         if owner_of(folder, filename(stem)) is None:
-            fd = claim(folder, filename(stem), begin)
+            content = words.sealed(begin, filename(stem))
+            fd = claim(folder, filename(stem), content)
             if fd is not None:
-                return Begun(fd, stem, 1, len(begin), begins=True)
+                return Begun(fd, stem, 1, len(content), begins=True)
         if owner_of(folder, filename(stem)) == us:
             return _join(folder, whole, words, None)
     # Both names are a stranger's, planted or damaged: the attempt is begun under a joiner's name.
@@ -100,7 +108,7 @@ def _join(folder: int, whole: str, words: FirstLines, begin: bytes | None) -> Be
     writer = writer_id()
     while True:
         stem = f"{whole}~{writer}"
-        content = begin or words.joining(writer)
+        content = words.sealed(begin or words.joining(writer), filename(stem))
         fd = claim(folder, filename(stem), content)
         if fd is not None:
             return Begun(fd, stem, 1, len(content), begins=begin is not None)
@@ -109,8 +117,9 @@ def _join(folder: int, whole: str, words: FirstLines, begin: bytes | None) -> Be
 
 def begin_segment(folder: int, stem: str, segment: int, words: FirstLines) -> Begun:
     """Begin segment number ``segment`` of ``stem``, or the first number after it that is free."""
-    content = words.joining(writer_id())
+    joining = words.joining(writer_id())
     for number in range(segment, _MOST_SEGMENTS):
+        content = words.sealed(joining, filename(stem, number))
         fd = claim(folder, filename(stem, number), content)
         if fd is not None:
             return Begun(fd, stem, number, len(content), begins=False)

@@ -17,6 +17,7 @@ from codeintel_obs.ledger.process import at_fork
 if TYPE_CHECKING:
     from codeintel_obs.ledger.durable import Closing
     from codeintel_obs.ledger.writer import RunWriter
+    from codeintel_obs.steps import Root
 
 POLICIES: Final = ("none", "group", "step")
 _MOST_UNFINISHED: Final = 1024
@@ -25,6 +26,10 @@ _SETTLED_S: Final = 5.0
 _TIDY_AT_EXIT_S: Final = 0.5  # an exit is held up no longer, and by that once an hour in one data directory
 _MOST_HELD: Final = 128  # descriptors of closed files that wait to be made durable
 _MOST_WAITING: Final = 4096
+
+
+def _nobody(_root: Root) -> None:
+    pass
 
 
 class _AtLeisure:
@@ -57,6 +62,8 @@ class Home:
         self.facts = facts or dict
         self.tidy: Callable[[Callable[[], bool]], object] | None = None
         """Removes what is beyond the limits, once in each process; asks the function that it is given when to stop."""
+        self.tell_root: Callable[[Root], object] = _nobody
+        """Is told the root of each chained file that was closed."""
         self.flusher = Flusher()
         self._forget()
         at_fork(in_child=self._after_fork)

@@ -37,6 +37,8 @@ class Line(msgspec.Struct, gc=False):
     offset: int
     record: Record | None
     problem: str | None = None
+    raw: bytes = b""
+    """Its bytes, where it has a record."""
     missing: tuple[int, int] | None = None
 
     @property
@@ -115,7 +117,7 @@ def read_marked(path: str, mark: bytes) -> Iterator[Record]:
 def _lines_of(stretch: Stretch) -> Iterator[Line]:
     offset = stretch.offset
     for number, (raw, record) in enumerate(zip(stretch.lines, stretch.records, strict=True), stretch.number):
-        yield Line(number, offset, record)
+        yield Line(number, offset, record, raw=raw)
         offset += len(raw) + 1
 
 
@@ -201,13 +203,13 @@ def _judged(raw: bytes, record: Record | None, order: Order, number: int, offset
     verdict = order.place(version.n)
     if verdict.missing is not None:
         low, high = verdict.missing
-        yield Line(number, offset, None, f"{verdict.problem}: {low} to {high}", verdict.missing)
+        yield Line(number, offset, None, f"{verdict.problem}: {low} to {high}", missing=verdict.missing)
     if version.v != SCHEMA_VERSION:
         yield Line(number, offset, None, f"{UNKNOWN_VERSION}: {version.v}")
     elif verdict.missing is None and verdict.problem:
-        yield Line(number, offset, record, f"{verdict.problem}: number {version.n}")
+        yield Line(number, offset, record, f"{verdict.problem}: number {version.n}", raw)
     else:
-        yield Line(number, offset, record)
+        yield Line(number, offset, record, raw=raw)
 
 
 def _version(raw: bytes) -> _Version | None:

@@ -1,6 +1,7 @@
 """Takes secrets out of what is written already: closed files are made anew, whole, and a record says so.
 
-A line that changes keeps its number and gets a fresh checksum; every other byte stays. What was damaged before is damaged
+A line that changes keeps its number and gets a fresh checksum; every other byte stays, but for the links of a chain, which are
+made anew from there on. What was damaged before is damaged
 afterwards, and is redacted all the same. The files of one attempt are prepared first; then a file of our own begins in
 the attempt and says which are about to be replaced, by their hashes; they are replaced; then it says that they were.
 """
@@ -17,9 +18,11 @@ from zlib import crc32
 
 from codeintel_obs.ledger.attempts import AttemptFiles
 from codeintel_obs.ledger.begin import known
+from codeintel_obs.ledger.chain import anchor, sealed
 from codeintel_obs.ledger.checks import TAIL, is_whole
 from codeintel_obs.ledger.encoding import ids_of, line, own
 from codeintel_obs.ledger.places import RUNS, claim, filename, open_folder
+from codeintel_obs.ledger.relinking import Relinking
 from codeintel_obs.redact import MASK, names_secret
 
 Scrub = Callable[[str], str]
@@ -33,12 +36,14 @@ _LONGEST: Final = 1_048_576
 
 
 class Rewritten(NamedTuple):
-    """A file that is ready to be replaced: ``lines`` of it change."""
+    """A file that is ready to be replaced: ``lines`` of it lose something; the roots are there if it is chained."""
 
     file: str
     lines: int
     sha256_before: str
     sha256_after: str
+    root_before: str | None
+    root_after: str | None
     hidden: str
 
 
@@ -47,10 +52,13 @@ def rewrite(attempt: AttemptFiles, scrub: Scrub, *, dry_run: bool = False) -> li
     folder = open_folder(attempt.data_dir, *RUNS, attempt.day)
     ready: list[Rewritten] = []
     try:
-        for file in attempt.files():
-            made = _prepared(folder, os.path.basename(file.path), scrub)
-            if made is not None:
-                ready.append(made)
+        for writer in attempt.writers:
+            chain = Relinking()
+            for file, following in zip(writer.segments, [*writer.segments[1:], None], strict=True):
+                chain.begin(file, following)
+                made = _prepared(folder, os.path.basename(file.path), scrub, chain)
+                if made is not None:
+                    ready.append(made)
         if ready and not dry_run:
             _replace(folder, attempt, ready)
     finally:
@@ -61,7 +69,7 @@ def rewrite(attempt: AttemptFiles, scrub: Scrub, *, dry_run: bool = False) -> li
     return ready
 
 
-def _prepared(folder: int, name: str, scrub: Scrub) -> Rewritten | None:
+def _prepared(folder: int, name: str, scrub: Scrub, chain: Relinking) -> Rewritten | None:
     """Write the redacted file beside the one it is to replace; None when nothing in it changes."""
     hidden = f".{name}.{os.urandom(4).hex()}.tmp"
     before, after, changed = hashlib.sha256(), hashlib.sha256(), 0
@@ -70,6 +78,7 @@ def _prepared(folder: int, name: str, scrub: Scrub) -> Rewritten | None:
         while raw := old.readline(_LONGEST):
             made = _line(raw, scrub)
             changed += made != raw
+            made = chain.line(raw, made)
             before.update(raw)
             after.update(made)
             new.write(made)
@@ -78,10 +87,11 @@ def _prepared(folder: int, name: str, scrub: Scrub) -> Rewritten | None:
         os.utime(new.fileno(), ns=(about.st_atime_ns, about.st_mtime_ns))  # retention goes by when it was written
         os.fchmod(new.fileno(), about.st_mode & 0o777)
         os.fsync(new.fileno())
-    if not changed:
+    if before.digest() == after.digest():
         os.unlink(hidden, dir_fd=folder)
         return None
-    return Rewritten(name, changed, before.hexdigest(), after.hexdigest(), hidden)
+    roots = (chain.before, chain.after) if chain.is_there else (None, None)
+    return Rewritten(name, changed, before.hexdigest(), after.hexdigest(), *roots, hidden)
 
 
 def _line(raw: bytes, scrub: Scrub) -> bytes:
@@ -130,10 +140,13 @@ def _under(key: str, value: Any, scrub: Scrub) -> Any:
 def _replace(folder: int, attempt: AttemptFiles, ready: list[Rewritten]) -> None:
     ids = ids_of(attempt.run_id, attempt.attempt, None)
     writer = os.urandom(4).hex()
-    about = [{name: getattr(each, name) for name in Rewritten._fields[:-1]} for each in ready]
+    about = [known({name: getattr(each, name) for name in Rewritten._fields[:-1]}) for each in ready]
     begin = own("writer.begin", ids, known({"writer": writer, "pid": os.getpid(), "host": os.uname().nodename}))
     content = line(1, begin) + line(2, own(EVENT, ids, {"phase": "begun", "files": about}))
-    fd = claim(folder, filename(f"{attempt.run_id}~{attempt.attempt}~{writer}"), content)
+    name = filename(f"{attempt.run_id}~{attempt.attempt}~{writer}")
+    head = anchor(name, attempt.attempt) if any(each.root_after for each in ready) else None
+    content, head = _linked(content, head)
+    fd = claim(folder, name, content)
     if fd is None:
         raise FileExistsError(f"{writer} is taken")
     try:
@@ -142,8 +155,13 @@ def _replace(folder: int, attempt: AttemptFiles, ready: list[Rewritten]) -> None
             os.rename(each.hidden, each.file, src_dir_fd=folder, dst_dir_fd=folder)
         os.fsync(folder)
         done = line(3, own(EVENT, ids, {"phase": "done", "files": len(ready)}))
-        os.write(fd, done + line(4, own("writer.end", ids, {"records": 4})))
+        os.write(fd, _linked(done + line(4, own("writer.end", ids, {"records": 4})), head)[0])
         os.fchmod(fd, 0o440)
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _linked(content: bytes, head: str | None) -> tuple[bytes, str | None]:
+    """Return lines of our own as a chained attempt has them, with the hash of the last, or as they are."""
+    return (content, None) if head is None else sealed(content, head)

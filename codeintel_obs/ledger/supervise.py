@@ -23,6 +23,7 @@ from codeintel_obs.ledger.process import writer_id
 _PAYLOAD_CAP: Final = 8192
 
 if TYPE_CHECKING:
+    from codeintel_obs.ledger.begin import FirstLines
     from codeintel_obs.runs import Run
     from codeintel_obs.settings import Settings
 
@@ -42,7 +43,7 @@ def write_process_exit(
         facts = _facts(data_dir, settings, pid, manifest)
         folder = open_folder(data_dir, *RUNS, run.day)
         try:
-            begun = begin_attempt(folder, run, _Exit(run, facts, {"pid": pid, **_seen(code)}, _end_of(run, code)))
+            begun = begin_attempt(folder, run, _words(settings, run, facts, {"pid": pid, **_seen(code)}, code))
         finally:
             os.close(folder)
     except OSError:
@@ -76,6 +77,15 @@ def _end_of(run: Run, code: int) -> dict[str, Any]:
     return known({"name": run.name, "outcome": outcome, "open": []})
 
 
+def _words(settings: Settings, run: Run, facts: dict[str, Any], seen: dict[str, Any], code: int) -> FirstLines:
+    words = _Exit(run, facts, seen, _end_of(run, code))
+    if not settings.chain:
+        return words
+    from codeintel_obs.ledger.chain import ChainedWords
+
+    return ChainedWords(words, run.attempt)
+
+
 class _Exit(NamedTuple):
     """The lines of the supervisor's file: its begin, the exit that it saw, and its end."""
 
@@ -89,8 +99,7 @@ class _Exit(NamedTuple):
         run = self.run
         payload = {
             "name": run.name,
-            "raw_run_id": run.raw_run_id,
-            "raw_session_id": run.raw_session_id,
+            **run.given(),
             "parent_run_id": run.parent_run_id,
         }
         words = {"trace_id": run.trace_id, "parent_span_id": run.parent_span_id}
@@ -103,6 +112,11 @@ class _Exit(NamedTuple):
         """Join the run that the child began, and leave it."""
         begin = self._line(1, "writer.begin", {**self.facts, "writer": writer})
         return begin + self._exit() + self._line(3, "writer.end", {"records": 3})
+
+    def sealed(self, content: bytes, name: str) -> bytes:
+        """Return ``content``: without a chain a line is the same under every name."""
+        del name
+        return content
 
     def _exit(self) -> bytes:
         return self._line(2, "process.exit", self.seen)

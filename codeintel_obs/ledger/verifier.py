@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from codeintel_obs.ledger.attempts import AttemptFiles, File, WriterFiles
+from codeintel_obs.ledger.chain import BROKEN, Chain, anchor, left
 from codeintel_obs.ledger.manifest import is_alive, locate
 from codeintel_obs.ledger.order import DUPLICATE, GAP
 from codeintel_obs.ledger.reader import BAD_CRC, TORN, UNPARSABLE, Line, Stretch, read_stretches
@@ -24,6 +25,7 @@ OPEN: Final = "open"
 UNKNOWN: Final = "liveness unknown"
 DROPPED: Final = "dropped"
 SPANS: Final = "spans"
+_BROKEN: Final = f"{BROKEN}: the record does not name what stands before it now"
 
 
 class Problem(msgspec.Struct):
@@ -49,6 +51,8 @@ class Integrity(msgspec.Struct):
     counts: dict[str, int] = {}
     open: list[str] = []
     """Files that a living process still writes."""
+    roots: dict[str, str] = {}
+    """The root of each chained file that its closing record ends, by place."""
 
     def facts(self) -> IntegrityFacts:
         """Return what a Run Report says of it."""
@@ -75,8 +79,9 @@ def verify(attempt: AttemptFiles) -> Integrity:
 class _Seen:
     """What was seen of one file."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, chain: Chain) -> None:
         self.file = file
+        self.chain = chain
         self.lines = 0
         self.highest = 0
         self.last: Record | None = None
@@ -124,14 +129,14 @@ class Verifier:
             # Asked before the files are read: of one who is gone, all that there will ever be is read then.
             alive = self._alive(writer)
             counts = self._counts.total()
-            seen = []
-            for file in writer.segments:
-                seen.append(_Seen(file))
+            seen: list[_Seen] = []
+            for file, following in zip(writer.segments, [*writer.segments[1:], None], strict=True):
+                seen.append(_Seen(file, _chain_of(file, following, seen)))
                 for records in self._file(seen[-1]):
                     for record in records:
                         yield file.place, record
             begun = begun or any(each.first is not None and each.first.event == "run.begin" for each in seen)
-            self._chain(seen)
+            self._segments(seen)
             self._writer(seen, alive, clean=counts == self._counts.total())
         if not begun:
             place = f"{self.attempt.day}/{self.attempt.run_id}.jsonl:1"
@@ -152,13 +157,16 @@ class Verifier:
         seen.mode = _mode(seen.file.path)
         for found in read_stretches(seen.file.path):
             if isinstance(found, Stretch):
-                records = found.records
+                lines, records = found.lines, found.records
             else:
                 if found.problem is not None:
                     self._line(found, seen)
-                records = [found.record] if found.record is not None else []
+                    seen.chain.interrupted()
+                lines, records = ([found.raw], [found.record]) if found.record is not None else ([], [])
             if records:
                 seen.take(records)
+                for n in seen.chain.broken(lines, records):
+                    self._tell(BROKEN, f"{seen.file.place}:{n}", _BROKEN)
                 for drop in [record for record in records if record.event == "drop"]:
                     self._drop(drop, seen.file.place)
                 yield records
@@ -209,6 +217,7 @@ class Verifier:
             if each.is_marked_closed and not each.closes:
                 missing = f"{each.file.place}:{each.highest + 1}"
                 self._tell(GAP, missing, "the file was closed, and its closing record is gone")
+        self._roots(seen)
         if last.closes:
             if clean:
                 self._total(seen, place)
@@ -219,7 +228,20 @@ class Verifier:
             self._unknown = True
             self._note(UNKNOWN, place, "not closed, and whether its writer lives is unknown")
 
-    def _chain(self, seen: list[_Seen]) -> None:
+    def _roots(self, seen: list[_Seen]) -> None:
+        """Note the roots of one writer's files, which are one chain, or none."""
+        chained = [each for each in seen if each.chain.is_there]
+        for each in seen if chained else []:
+            chain = each.chain
+            if chain.is_there is False:
+                self._tell(BROKEN, f"{each.file.place}:1", f"{BROKEN}: another segment of this writer has a chain")
+            if chain.counted is not None and each.highest > chain.counted:
+                place = f"{each.file.place}:{chain.counted + 1}"
+                self._tell(BROKEN, place, f"{BROKEN}: the next segment names {chain.counted} as the last line here")
+            if each.closes and chain.head is not None:
+                self.integrity.roots[each.file.place] = chain.head
+
+    def _segments(self, seen: list[_Seen]) -> None:
         """Check that every segment's predecessor is there, as far as the segment says that it went."""
         by_name = {os.path.basename(each.file.path): each for each in seen}
         for index, each in enumerate(seen):
@@ -252,6 +274,18 @@ class Verifier:
             found.complete = False
         elif self._unknown:
             found.complete = None
+
+
+def _chain_of(file: File, following: File | None, before: list[_Seen]) -> Chain:
+    """Return what follows the chain of ``file``; its anchor is not known where its predecessor is not there."""
+    first = file.first
+    predecessor, _ = left(file)
+    name, (following_name, counted) = os.path.basename(file.path), left(following)
+    counted = counted if following_name == name else None
+    left_at = next((each.chain.left_at for each in before if os.path.basename(each.file.path) == predecessor), None)
+    if first is None or first.n != 1 or (predecessor and left_at is None):
+        return Chain(None, counted)
+    return Chain(anchor(name, first.attempt, left_at or ""), counted)
 
 
 def _mode(path: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from codeintel_obs import guard
-from codeintel_obs.ledger.begin import Words, begin_attempt, begin_segment
+from codeintel_obs.ledger.begin import FirstLines, Words, begin_attempt, begin_segment
 from codeintel_obs.ledger.descriptors import NOBODY, Identity, grew_by_lines, identity_of, is_deleted, raised, release
 from codeintel_obs.ledger.durable import DELETED, Closing, trouble
 from codeintel_obs.ledger.encoding import ids_of, own
@@ -280,7 +280,7 @@ class RunWriter:
         return True
 
     def _begin_file(self) -> None:
-        words = Words(self.run, self.ids, self.home.facts, self.predecessor)
+        words = self._words()
         folder = open_folder(self.home.data_dir, *RUNS, self.run.day)
         try:
             if self.stem is None:
@@ -300,6 +300,10 @@ class RunWriter:
         self.ready = here.token
         self.home.opened(self)
         self._mark(1, 0)
+
+    def _words(self) -> FirstLines:
+        """Return what the next file begins with."""
+        return Words(self.run, self.ids, self.home.facts, self.predecessor)
 
     # -- records of our own -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from codeintel_obs.ledger.attempts import AttemptFiles, Catalogue, WriterFiles, entries, find_attempts, list_runs
+from codeintel_obs.ledger.chain import BROKEN
 from codeintel_obs.ledger.manifest import is_alive, locate, read_manifest
 from codeintel_obs.ledger.order import OUT_OF_ORDER
 from codeintel_obs.ledger.reader import UNKNOWN_VERSION, UNREADABLE, read_marked
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from codeintel_obs.report_model import RunReport
 
 _ACTIVATION: Final = b'"event":"activation"'
-_UNTOLD: Final = frozenset({UNREADABLE, UNKNOWN_VERSION, OUT_OF_ORDER})
+_UNTOLD: Final = frozenset({UNREADABLE, UNKNOWN_VERSION, OUT_OF_ORDER, BROKEN})
 
 
 @dataclass(frozen=True, slots=True)

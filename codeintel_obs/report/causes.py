@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from codeintel_obs.report.entries import Held, cite
 from codeintel_obs.report.fold import FAILURES, Fold
-from codeintel_obs.report.outcome import Ending, exit_status
+from codeintel_obs.report.outcome import Ending, exit_status, last_word
 from codeintel_obs.report_model import Elsewhere, Raised, StopReason
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FOLLOWED: Final = frozenset({"cause", "group"})
 _ELSEWHERE: Final = 20
+SERVED: Final = frozenset({"http.request", "tool.call"})
+"""Kinds whose failure is the answer that somebody else was given: what became of it there is not ours to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,21 @@ class Causes:
             return []
         found: dict[str, Held] = {}
         for held in self._state.failures.values():
-            if self._enters_another_process(held) and stop.id in self._state.ancestors(held.id):
+            if self._answers_from_elsewhere(held, stop) and stop.id in self._state.ancestors(held.id):
                 first = (self._first_raise(held.error) if held.error and held.error.id else None) or held
                 found[first.id] = first
         return [_elsewhere_of(held, self._state) for held in list(found.values())[:_ELSEWHERE]]
 
-    def _enters_another_process(self, held: Held) -> bool:
-        parent = self._state.kept.get(self._state.parents.get(held.id) or "")
-        return parent is not None and not self._state.share_a_process(parent, held)
+    def _answers_from_elsewhere(self, held: Held, stop: Held) -> bool:
+        """Whether the failure ``held`` is what a process was given for its call of another one.
+
+        A tool's failure stands in the body of an HTTP answer that was a success, under a request that completed.
+        """
+        state = self._state
+        if held.kind in SERVED:
+            return not state.share_a_process(stop, held)
+        parent = state.kept.get(state.parents.get(held.id) or "")
+        return parent is not None and not state.share_a_process(parent, held)
 
     def _path(self, first: Held, errors: set[str]) -> set[str]:
         """Return ``first`` and the steps around it that one of ``errors`` went through."""
@@ -171,8 +180,9 @@ class Causes:
 def _basis(state: Fold, ending: Ending) -> Basis | None:
     if ending.outcome not in FAILURES or (state.run_end is None and state.exit is None):
         return None
-    at_end = [cite(state.run_end)] if state.run_end else []
-    error = state.run_end[1].error if state.run_end else None
+    end = last_word(state)
+    at_end = [cite(end)] if end else []
+    error = end[1].error if end else None
     if ending.step is not None and ending.step.end is not None:
         record = ending.step.end[1]
         return Basis(record.error or error, ending.step, record.detail, _unique([*ending.evidence, *at_end]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from codeintel_obs.ledger.encoding import CHAIN_CAP
-from codeintel_obs.report.causes import Causes, ended_at, followed
+from codeintel_obs.report.causes import SERVED, Causes, ended_at, followed
 
 if TYPE_CHECKING:
     from codeintel_obs.report.entries import Held
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 _LEAVES: Final = frozenset({"SystemExit", "KeyboardInterrupt"})
 """Exceptions that end a process without a word where nothing catches them."""
-_SERVED: Final = frozenset({"http.request", "tool.call"})
-"""Kinds whose failure is the answer that somebody else was given: what became of it there is not ours to say."""
 
 
 def handled_failures(state: Fold, causes: Causes) -> list[str]:
@@ -74,7 +72,7 @@ class _Fates:
     def _went_nowhere(self, held: Held, parent: str | None) -> bool | None:
         """Return True where the one who could have carried it on did not; None where nobody on record could have."""
         state = self._state
-        if held.kind in _SERVED or state.uncaught.omitted:
+        if held.kind in SERVED or state.uncaught.omitted:
             return None
         if parent not in state.parents:
             return None if self._is_left_open(held) else not self._carries(self._end_error(), held)

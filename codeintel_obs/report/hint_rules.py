@@ -230,12 +230,12 @@ RULES: Final = (
         name="server refused",
         hint="Nothing listens at that address: is the server up, and do host and port hold from here? `curl` its `/health`.",
         kinds=_REMOTE, types=("ConnectError", "ConnectionRefusedError", "NewConnectionError", "APIConnectionError"),
-        faults=("vllm.connection_refused",),
+        faults=("vllm.connection_refused", "channels.all_fail"),
     ),
     Rule(
         name="server stalled",
         hint="The server took the request and did not answer in time: look at its queue and its load, then at the time limit.",
-        kinds=_REMOTE, statuses=("timed_out",), faults=("vllm.read_stall",),
+        kinds=_REMOTE, statuses=("timed_out",), faults=("vllm.read_time_out",),
     ),
     Rule(
         name="stream cut",
@@ -253,7 +253,7 @@ RULES: Final = (
         hint="The model is not on this machine under that name: check the path, and whether downloads are allowed here.",
         kinds=("splade.*", "embeddings.*", "rerank.*", "onnxruntime.*"),
         types=("OSError", "FileNotFoundError", "NoSuchFile", "ModelUnavailableError", "LocalEntryNotFoundError"),
-        faults=("channels.splade_missing",),
+        faults=("channels.splade_model_missing",),
     ),
     Rule(
         name="worker killed",
@@ -263,7 +263,7 @@ RULES: Final = (
     Rule(
         name="reranker",
         hint="The reranker failed, and an answer may have gone out unranked: run it alone on the same pairs to see its own error.",
-        kinds=("rerank.*",), statuses=("failed", "timed_out"), faults=("channels.reranker_raises",),
+        kinds=("rerank.*",), statuses=("failed", "timed_out"), faults=("channels.cross_encoder_raises",),
     ),
     # -- HTTP and MCP
     Rule(
@@ -317,7 +317,7 @@ RULES: Final = (
     ),
     Rule(
         name="exit code",
-        hint="The process chose its exit code and raised nothing: look for `sys.exit` and `os._exit`, and for what it printed last.",
+        hint="No exception is on record that ended the process: look for `sys.exit` and `os._exit`, and for what it printed last.",
         kinds=(END,), codes=range(1, 256), faults=("process.os_exit",),
     ),
     Rule(

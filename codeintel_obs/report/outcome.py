@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from codeintel_obs.report.entries import Held, cite
+from codeintel_obs.report.entries import Entry, Held, cite
 from codeintel_obs.report.fold import FAILURES, Fold
 from codeintel_obs.report_model import OUTCOMES, OutcomeWord
 
@@ -44,6 +44,33 @@ def exit_status(record: Record) -> tuple[int | None, int | None]:
     return code if isinstance(code, int) else None, signal if isinstance(signal, int) else None
 
 
+def last_word(state: Fold) -> Entry | None:
+    """Return the record that tells by which exception the attempt ended: of the process whose exit was witnessed.
+
+    A worker may have been the first with a record and so the one who began the attempt; its end is not the program's.
+    """
+    joined = _joined_and_exited(state)
+    if not joined:
+        return state.run_end
+    ends = (entry for entry in state.uncaught.values() if entry[1].event == "writer.end")
+    return next((entry for entry in ends if entry[0] in joined), None)
+
+
+def _joined_and_exited(state: Fold) -> set[str]:
+    """Return the files of the process whose exit was witnessed, where another one began the attempt; else none."""
+    if state.exit is None or state.run_begin is None:
+        return set()
+    pid = _pid(state.exit[1])
+    names = {state.processes[place] for place, record in state.writers if pid is not None and _pid(record) == pid}
+    if {None, state.processes[state.run_begin[0]]} & names:
+        return set()
+    return {place for place, name in state.processes.items() if name in names}
+
+
+def _pid(record: Record) -> object:
+    return (record.payload or {}).get("pid")
+
+
 def root_of(state: Fold) -> Held | None:
     """Return the step that a request's run began with: its first one that hangs from no step of this run."""
     roots = [held for held in state.roots if held.first.parent_span_id not in state.parents]
@@ -60,6 +87,8 @@ def _witnessed(state: Fold) -> Ending:
         return Ending("failed" if code is not None else "unknown", evidence)
     if state.run_end is not None:
         return Ending("completed", [*evidence, cite(state.run_end)])
+    if _joined_and_exited(state) & state.closed:
+        return Ending("completed", evidence)  # whoever has no end is a worker
     return Ending("interrupted", evidence)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
+from codeintel_obs.report import told
 from codeintel_obs.report.command import report_command
 from codeintel_obs.report.fold import FAILURES, NOT_COUNTED
 from codeintel_obs.report.tree import line, rows
@@ -32,13 +34,28 @@ def render(report: RunReport, width: int = 100) -> str:
     above, below = (_in_flight(report), []) if going_on else ([], _in_flight(report))
     sections = (_head(report, width), _stop(report, width), above, _tree(report, width), below, _ran(report), _absent(report),
                 _handled_failures(report, width), _other_failures(report, width), _disagreements(report), _spans(report),
-                _logs(report), _own(report),
+                _logs(report), _own(report, width),
                 _ground(report))  # fmt: skip
-    # most of what is cited stands in one file: its lines are told as #n
-    own = "/".join((report.ledger_path or "?").split("/")[-2:])
-    text = [[clip(each.replace(f"{own}:", "#"), width) for each in section] for section in sections if section]
-    text[-1] += _where_more_is(report)
+    names = _file_names(report)
+    text = [[clip(_shortened(each, names), width) for each in section] for section in sections if section]
+    cited = "\n".join(each for section in text for each in section)
+    text[-1] += _where_more_is(report, {file: name for file, name in names.items() if not name or f"{name}#" in cited})
     return "\n\n".join("\n".join(section) for section in text) + "\n"
+
+
+def _file_names(report: RunReport) -> dict[str, str]:
+    """Return the files by which a line is cited: most are in one, told as ``#n``; others are ``f2#n``, ``f3#n``."""
+    own = "/".join((report.ledger_path or "?").split("/")[-2:])
+    others = [place.rpartition(":")[0] for place in report.integrity.read]
+    return {own: "", **{file: f"f{number}" for number, file in enumerate((f for f in others if f != own), 2)}}
+
+
+def _shortened(text: str, names: dict[str, str]) -> str:
+    if ".jsonl:" not in text:
+        return text
+    for file, name in names.items():
+        text = text.replace(f"{file}:", f"{name}#")
+    return text
 
 
 def verdict(report: RunReport, width: int = 1_000) -> str:
@@ -56,7 +73,7 @@ def because(report: RunReport, width: int) -> str:
 
 
 def _without_stop(report: RunReport) -> str:
-    where = ", ".join(counted([plain(step.kind) for step in _innermost(report)])[:3])
+    where = ", ".join(counted([plain(step.kind) for step in told.innermost(report)])[:3])
     if report.outcome == "interrupted":
         number = report.exit.signal if report.exit else None
         by = f"by {signal_name(number)}" if number else "without an end on record"
@@ -83,9 +100,9 @@ def _handled(report: RunReport) -> str:
 def _reason(stop: StopReason, width: int) -> str:
     what = plain(stop.error_type or "")
     message = plain(stop.message or "")
-    told = f"{what}: {message}" if what and message else what or message or "no reason on record"
+    said = f"{what}: {message}" if what and message else what or message or "no reason on record"
     place = f"  in {plain(stop.kind)}" if stop.kind else ""
-    return clip(f"{clip(told, max(_ROOM, width - len(place)))}{place}", width)
+    return clip(f"{clip(said, max(_ROOM, width - len(place)))}{place}", width)
 
 
 def _head(report: RunReport, width: int) -> list[str]:
@@ -118,11 +135,10 @@ def _stop(report: RunReport, width: int) -> list[str]:
     lines += [f"  {_VIA.get(each.via, each.via)} {plain(each.error_type)}{_at(each.step)}" for each in stop.trail
               if len(stop.trail) > 1]  # fmt: skip
     lines += [f"  while handling {plain(each.error_type)}{_at(each.step)}" for each in stop.while_handling]
-    lines += [
-        f"  in another process under it: {plain(each.kind)} [{each.step[:_ID]}] {plain(each.error_type or each.status)}"
-        f"{': ' + plain(each.message) if each.message else ''}  {_cited(each.evidence)}"
-        for each in stop.elsewhere
-    ]
+    for each in stop.elsewhere:
+        lines.append(f"  in another process under it: {plain(each.kind)} [{each.step[:_ID]}] {_cited(each.evidence)}")
+        said = f"{plain(each.error_type or each.status)}{': ' + plain(each.message) if each.message else ''}"
+        lines += wrapped(said, width, "    ", _FEW_LINES)
     return [*lines, f"  evidence: {', '.join(stop.evidence)}"]
 
 
@@ -133,17 +149,10 @@ def _at(step: str | None) -> str:
     return f" [{step[:_ID]}]" if step else ""
 
 
-def _innermost(report: RunReport) -> list[ReportStep]:
-    """Return the steps in flight that no other step in flight stands under."""
-    open_steps = set(report.in_flight)
-    outer = {step.parent for step in report.steps if step.id in open_steps}
-    return [step for step in report.steps if step.id in open_steps and step.id not in outer]
-
-
 def _in_flight(report: RunReport) -> list[str]:
     if not report.in_flight:
         return []
-    innermost = _innermost(report)
+    innermost = told.innermost(report)
     count = plural(len(report.in_flight), "step")
     lines = [f"In flight: {count} began and did not end; innermost" if report.outcome in _GOING_ON
              else f"Still open when the run ended: {count}; innermost"]  # fmt: skip
@@ -194,23 +203,12 @@ def _absent(report: RunReport) -> list[str]:
 
 
 def _handled_failures(report: RunReport, width: int) -> list[str]:
-    by_id = {step.id: step for step in report.steps}
-    steps = [by_id[each] for each in report.handled_failures if each in by_id]
     recovered = {each.failed for each in report.recovered}
-    return _failures("Handled failures", steps, len(report.handled_failures), recovered, width)
+    return _failures("Handled failures", told.handled(report), len(report.handled_failures), recovered, width)
 
 
 def _other_failures(report: RunReport, width: int) -> list[str]:
-    """Return the failures that neither stopped the run nor are known to have gone nowhere."""
-    stop = report.stopped_because
-    on_the_way = {raised.error_id for raised in stop.trail} if stop else set()
-    told = {*report.handled_failures, stop.step if stop else None}
-    steps = [
-        step
-        for step in report.steps
-        if step.status in FAILURES and step.kind not in NOT_COUNTED and step.id not in told
-        and not (step.error and step.error.id in on_the_way)
-    ]  # fmt: skip
+    steps = told.unexplained(report)
     return _failures("Failures of which it is not known whether they were handled", steps, len(steps), set(), width)
 
 
@@ -250,19 +248,25 @@ def _spans(report: RunReport) -> list[str]:
 
 
 def _disagreements(report: RunReport) -> list[str]:
-    told = [f"  {_cited(each.evidence)}  [{plain(each.step)[:_ID]}] {plain(each.what)}"
-            for each in report.disagreements[:_LIST_LINES]]  # fmt: skip
+    lines = [f"  {_cited(each.evidence)}  [{plain(each.step)[:_ID]}] {plain(each.what)}"
+             for each in report.disagreements[:_LIST_LINES]]  # fmt: skip
     rest = _rest(len(report.disagreements))
-    return [f"Disagreements of ledger and spans ({len(report.disagreements):,})", *told, *rest] if told else []
+    return [f"Disagreements of ledger and spans ({len(report.disagreements):,})", *lines, *rest] if lines else []
 
 
-def _own(report: RunReport) -> list[str]:
-    told = [f"  {_cited(each.evidence)}  {plain(each.message)}".replace("    ", "  ", 1)
-            for each in report.warnings[:_LIST_LINES]]  # fmt: skip
-    lines = ["Warnings", *told, *_rest(len(report.warnings))] if told else []
+def _own(report: RunReport, width: int) -> list[str]:
+    lines: list[str] = []
+    if report.warnings:
+        lines += ["Warnings", *_notes([f"{_cited(each.evidence)}  {plain(each.message)}".strip()
+                                       for each in report.warnings], width)]  # fmt: skip
     if report.hints:
-        lines += ["Hints (not facts)", *(f"  {plain(each.message)}" for each in report.hints[:_LIST_LINES])]
+        lines += ["Hints (not facts)", *_notes([plain(each.message) for each in report.hints], width)]
     return lines
+
+
+def _notes(notes: list[str], width: int) -> list[str]:
+    lines = [line for note in notes[:_LIST_LINES] for line in wrapped(note, width, "  ", _FEW_LINES)]
+    return lines + _rest(len(notes))
 
 
 def _ground(report: RunReport) -> list[str]:
@@ -288,13 +292,15 @@ def _writers(report: RunReport) -> list[str]:
             for each in waiting[:_LIST_LINES]]  # fmt: skip
 
 
-def _where_more_is(report: RunReport) -> list[str]:
-    """Return what is meant to be copied, and so is never cut: the ledger's path and a command."""
+def _where_more_is(report: RunReport, names: dict[str, str]) -> list[str]:
+    """Return what is meant to be copied, and so is never cut: the paths of what is cited, and a command."""
     found = (report.ledger_path or "").partition("/telemetry/runs/")
+    folder = os.path.dirname(report.ledger_path or "")
     attempt = report.attempt if report.attempts > 1 else None
     command = report_command(report.run_id, found[0] if found[1] else None, attempt, "--format", "json")
-    path = [f"  #n is record n of {plain(report.ledger_path)}"] if report.ledger_path else []
-    return [*path, f"  all of it: {plain(command)}"]
+    paths = [f"  {name}#n is record n of {plain(os.path.join(folder, os.path.basename(file)))}"
+             for file, name in names.items() if folder]  # fmt: skip
+    return [*paths, f"  all of it: {plain(command)}"]
 
 
 def _cited(evidence: list[str]) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from codeintel_obs import guard
 from codeintel_obs.hookspecs import hookimpl
 from codeintel_obs.ledger import encoding
 from codeintel_obs.ledger.home import Home
@@ -15,6 +16,7 @@ from codeintel_obs.ledger.retention import Limits, prune_now_and_then
 from codeintel_obs.ledger.writer import RunWriter
 
 if TYPE_CHECKING:
+    from codeintel_obs.recorder import Recorder
     from codeintel_obs.runs import Run
     from codeintel_obs.settings import Settings
     from codeintel_obs.steps import LogEntry, Record, Step
@@ -24,19 +26,24 @@ class LedgerSink:
     """Built in, and inline: what it is told of is in the kernel when it returns, or counted as dropped."""
 
     def __init__(self) -> None:
+        self._write: type[RunWriter] = RunWriter
         self._home: Home | None = None
         self._manifest: Callable[[], dict[str, Any]] = dict
         self._facts: tuple[object, dict[str, Any]] = (None, {})
         self._writers: dict[tuple[str, str], RunWriter] = {}
 
-    def configure(self, settings: Settings, active: object, manifest: Callable[[], dict[str, Any]]) -> None:
+    def configure(self, settings: Settings, active: Recorder, manifest: Callable[[], dict[str, Any]]) -> None:
         """Take the settings and the supplier of the manifest's content; nothing is written yet."""
-        del active  # nothing is asked of the recorder
         self._manifest = manifest
         data_dir = os.path.abspath(settings.data_dir)
         self._home = home = Home(data_dir, settings.fsync, self._process_facts)
         limits = Limits(int(settings.max_bytes), settings.max_days, settings.min_free)
         home.tidy = lambda stop: prune_now_and_then(data_dir, limits, stop)
+        if settings.chain:
+            from codeintel_obs.ledger.chained import ChainedWriter
+
+            self._write = ChainedWriter
+            home.tell_root = lambda root: guard.each(active.listeners.root, root)
 
     # -- hooks: runs --------------------------------------------------------------------------------------------------
 
@@ -98,7 +105,7 @@ class LedgerSink:
         if self._home is not None:
             self._home.flush(timeout_s)
 
-    @hookimpl
+    @hookimpl(tryfirst=True)  # what sends the roots of the files that are closed here must still be there
     def obs_shutdown(self) -> None:
         """Close every file with its closing record, make all durable, stop the thread."""
         if self._home is not None:
@@ -111,7 +118,7 @@ class LedgerSink:
         if run.ledger is None:
             if self._home is None:
                 raise RuntimeError("the ledger sink was not configured before it was used")
-            run.ledger = RunWriter(run, self._home)
+            run.ledger = self._write(run, self._home)
             self._writers[run.run_id, run.attempt] = run.ledger
         writer: RunWriter = run.ledger
         return writer

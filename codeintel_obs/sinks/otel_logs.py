@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from functools import lru_cache
@@ -20,16 +21,18 @@ from typing import TYPE_CHECKING, Any, Final
 from codeintel_obs import guard
 from codeintel_obs.hookspecs import hookimpl
 from codeintel_obs.spans import SCOPE_PREFIX, STEP_EVENT, event_attributes, failed
-from codeintel_obs.steps import LogEntry, Step
+from codeintel_obs.steps import LogEntry, Root, Step
 
 if TYPE_CHECKING:
     from opentelemetry._logs import SeverityNumber
     from opentelemetry.context import Context as OTelContext
 
     from codeintel_obs.recorder import Recorder
+    from codeintel_obs.runs import Run
     from codeintel_obs.settings import Settings
     from codeintel_obs.spans import Spans
 
+ROOT_EVENT: Final = "codeintel.ledger.root"
 # OpenTelemetry's own names for two of Python's levels
 _SEVERITY_TEXT: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
@@ -39,13 +42,22 @@ class OTelLogsSink:
 
     _spans: Spans
     _with_steps = False
+    _with_roots = False
     _private: Any = None
     _failed = False
 
     def configure(self, settings: Settings, active: Recorder, _manifest: Callable[[], Any]) -> None:
         """Called once by launch, before the first event."""
         self._with_steps = settings.span_events != "span"
+        self._with_roots = settings.chain
         self._spans = active.spans
+
+    @hookimpl(trylast=True)  # what is imported for it may be watched: its records need the run's file
+    def obs_run_begun(self, run: Run) -> None:
+        """Make our pipeline while there is time, if a root is going to be sent: at the end of a process it is too late."""
+        del run
+        if self._with_roots:
+            self._own()
 
     @hookimpl
     def obs_log(self, record: LogEntry) -> None:
@@ -86,6 +98,32 @@ class OTelLogsSink:
         )
 
     @hookimpl
+    def obs_root(self, root: Root) -> None:
+        """Send the root of a chained file, so that it lies where who can write to the ledger cannot.
+
+        Through our own pipeline first: an application's may be shut down when the last file is closed.
+        """
+        provider = self._own() or self._provider()
+        if provider is None:
+            return
+        run = root.run
+        provider.get_logger(SCOPE_PREFIX + "ledger").emit(
+            timestamp=time.time_ns(),
+            context=_around(run.trace_id, None, run.sampled),
+            severity_number=_severity(logging.INFO),
+            severity_text="INFO",
+            body=f"{root.file} has {root.records} records and the root {root.sha256}",
+            attributes={
+                "codeintel.run.id": run.run_id,
+                "codeintel.run.attempt": run.attempt,
+                "codeintel.ledger.file": root.file,
+                "codeintel.ledger.records": root.records,
+                "codeintel.ledger.root": root.sha256,
+            },
+            event_name=ROOT_EVENT,
+        )
+
+    @hookimpl
     def obs_flush(self, timeout_s: float) -> None:
         """Send what our own pipeline holds; an adopted provider's pipeline is its owner's."""
         if self._private is not None:
@@ -98,11 +136,15 @@ class OTelLogsSink:
             self._private.shutdown()
 
     def _provider(self) -> Any:
-        """Return where logs go now: the global provider, else our own, made at its first log in no step's context."""
+        """Return where logs go now: the global provider, else our own."""
         api = sys.modules.get("opentelemetry._logs._internal")
         provider = getattr(api, "_LOGGER_PROVIDER", None)
         if provider is not None and not _makes_nothing(provider):
             return provider
+        return self._own()
+
+    def _own(self) -> Any:
+        """Return our own provider, made when it is first needed, in no step's context; None without an endpoint."""
         if self._private is None and self._spans.logs is not None and not self._failed:
             self._private = guard.call(Context().run, self._spans.logs)
             self._failed = self._private is None

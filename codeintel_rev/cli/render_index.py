@@ -49,8 +49,9 @@ def index_line(built: Built, *, as_json: bool) -> str:
 def _vectors_text(made: Manifest) -> str:
     if made.model is None:
         return "none: answers will be lexical only"
-    some_only = "" if made.vectors == made.chunks else f" of {made.chunks}"
-    return f"{made.vectors}{some_only} ({made.embedded} embedded, {made.reused} reused), {made.model}"
+    some_only = f" of {made.chunks - made.words_only}" if made.lacking else ""
+    by_words = f"; {made.words_only} by words only" if made.words_only else ""
+    return f"{made.vectors}{some_only} ({made.embedded} embedded, {made.reused} reused{by_words}), {made.model}"
 
 
 def _left_out(made: Manifest) -> list[str]:

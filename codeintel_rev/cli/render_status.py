@@ -43,6 +43,7 @@ def status_json(status: IndexStatus) -> str:
             "files": made.files if made else 0,
             "chunks": made.chunks if made else 0,
             "vectors": made.vectors if made else 0,
+            "words_only": made.words_only if made else 0,
             "model": made.model if made else None,
             "skipped": made.skipped if made else {},
             "degraded": [asdict(item) for item in status.degraded],
@@ -71,7 +72,7 @@ def _indexed(made: Manifest, index: Freshness) -> list[str]:
     model = f" ({made.model})" if made.model else ""
     held = f"{count(made.files, 'file')} in {count(made.chunks, 'chunk')}"
     lines = [
-        f"  holds    {held}, {made.vectors} with a vector{model}",
+        f"  holds    {held}, {made.vectors} with a vector{model}{_by_words(made)}",
         f"  commit   {tree}{index.commit[:12]} ({index.branch or 'detached'}), indexed {age(index.age_seconds)} ago",
     ]
     if index.head not in (None, index.commit):
@@ -92,9 +93,12 @@ def _kept(kept: Kept) -> str:
     if kept.manifest is None:
         return f"{kept.generation.path.name}{mark}: cannot be read"
     made = kept.manifest
-    return (
-        f"{kept.generation.path.name}{mark}: commit {made.commit[:12]}, {made.vectors} of {made.chunks} with a vector"
-    )
+    vectors = f"{made.vectors} of {made.chunks - made.words_only} with a vector"
+    return f"{kept.generation.path.name}{mark}: commit {made.commit[:12]}, {vectors}"
+
+
+def _by_words(made: Manifest) -> str:
+    return f", {made.words_only} by words only" if made.words_only else ""
 
 
 def _underway(underway: Underway | None) -> dict[str, Any] | None:

@@ -23,6 +23,9 @@ Store = Literal["faiss", "qdrant"]
 FaissKind = Literal["auto", "flat", "hnsw", "ivfpq"]
 Gpu = Literal["auto", "off"]
 
+# Translations, locked versions and drawings: long, and nobody asks for them by what they mean.
+WORDS_ONLY = ("*.po", "*.pot", "*.lock", "package-lock.json", "pnpm-lock.yaml", "go.sum", "*.svg")
+
 # read from the environment only: a file in a repository is no place for a secret
 SECRET = {"secret": True}
 
@@ -34,6 +37,7 @@ class EmbeddingSettings:
     `model`: the served name (vllm), else a directory or hub id. `dim`: what the model gives; 0 asks it.
     `revision` and `document_prefix` become part of the model's identity, `query_prefix` does not.
     `truncation`: whether the server is told to cut what is too long, which vLLM else refuses and others do unasked.
+    `words_only`: patterns of paths, as in .gitignore, of which no vectors are made; they are found by their words.
     `timeout` bounds one request, `deadline` one batch with its retries, `query_timeout` the query of a search.
     """
 
@@ -46,6 +50,7 @@ class EmbeddingSettings:
     query_prefix: str = ""
     document_prefix: str = ""
     truncation: Truncation = "vllm"
+    words_only: tuple[str, ...] = WORDS_ONLY
     batch_size: int = 64
     concurrency: int = 4
     attempts: int = 5

@@ -120,6 +120,8 @@ def _value(raw: Any, kind: Any, where: str) -> Any:
 def _reader(kind: Any) -> tuple[Callable[[Any], Any], str]:
     if get_origin(kind) is Mapping:
         return _weights, "channel=number, …"
+    if get_origin(kind) is tuple:
+        return _patterns, "patterns of paths: a list of texts here, or separated by commas in the environment"
     if get_origin(kind) is Literal:
         choices = {str(choice): choice for choice in get_args(kind)}
         return choices.__getitem__, " | ".join(choices)
@@ -132,6 +134,13 @@ def _text(raw: Any) -> str:
     if not isinstance(raw, str):
         raise TypeError
     return raw
+
+
+def _patterns(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, str | list):
+        raise TypeError
+    parts = raw.split(",") if isinstance(raw, str) else map(_text, raw)
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _number(raw: Any, kind: type[float]) -> float:

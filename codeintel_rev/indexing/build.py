@@ -129,6 +129,7 @@ def _publish(
             degraded=written.degraded,
             seconds=round(time.monotonic() - begun, 3),
             chunker=CHUNKER_VERSION,
+            words_only=vectors.words_only,
         )
         manifest.write(draft)
     return manifest

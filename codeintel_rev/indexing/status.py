@@ -47,12 +47,12 @@ class IndexStatus:
 
     @property
     def kind(self) -> Literal["none", "lexical", "partial", "complete"]:
-        """`partial`: some chunks have a vector; `complete`: all have."""
+        """`partial`: some chunks have a vector; `complete`: all that are to have one."""
         if self.manifest is None:
             return "none"
         if not self.manifest.vectors:
             return "lexical"
-        return "complete" if self.manifest.vectors == self.manifest.chunks else "partial"
+        return "partial" if self.manifest.lacking else "complete"
 
     @property
     def stale(self) -> bool | None:

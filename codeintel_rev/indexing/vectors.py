@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codeintel_rev.errors import DamagedIndexError, EmbeddingError, ModelUnavailableError, NotFoundError
 from codeintel_rev.io.embedders import open_embedder
+from codeintel_rev.io.globs import PathFilter
 from codeintel_rev.io.manifest import Manifest
 from codeintel_rev.io.vector_store import VectorStore
 from codeintel_rev.retrieval.answer import Degraded
@@ -47,23 +48,38 @@ class Model:
 
 
 class ChunkVectors:
-    """The vectors of one corpus. Documents that have one come first, so that they can be numbered alike."""
+    """The vectors of one corpus. Documents that have one come first, so that they can be numbered alike.
+
+    `keys`: of each chunk; empty for one that is left to its words.
+    """
 
     def __init__(
-        self, chunks: Sequence[Chunk], store: VectorStore | None, model: Model | None, problem: Degraded | None
+        self,
+        chunks: Sequence[Chunk],
+        keys: list[bytes],
+        store: VectorStore | None,
+        model: Model | None,
+        problem: Degraded | None,
     ) -> None:
         self.model = model
         self.store = store
+        self.keys = keys
         self._problem = problem
-        self.keys = [chunk.key(model.identity) for chunk in chunks] if model else []
-        self.missing = {k: c.embedded_text for k, c in zip(self.keys, chunks, strict=False) if not self._has(k)}
-        self._wanted = len(chunks)
+        self.missing = {k: c.embedded_text for k, c in zip(keys, chunks, strict=False) if k and not self._has(k)}
+        self.words_only = keys.count(b"")
+        self._chunks = len(chunks)
         self.reused = sum(map(self._has, self.keys))
 
     @property
     def order(self) -> list[int]:
-        """Positions of the chunks, those with a vector first; as they came when all have one, or none."""
-        return sorted(range(self._wanted), key=lambda place: bool(self.keys) and not self._has(self.keys[place]))
+        """Positions of the chunks: those with a vector, those that lack one, those that are to have none.
+
+        So an index that is published before its vectors are made numbers its documents as the one after it.
+        """
+        return sorted(range(self._chunks), key=self._group) if self.keys else list(range(self._chunks))
+
+    def _group(self, place: int) -> int:
+        return 2 if not self.keys[place] else 1 - self._has(self.keys[place])
 
     @property
     def count(self) -> int:
@@ -76,15 +92,16 @@ class ChunkVectors:
 
     def degraded(self) -> tuple[Degraded, ...]:
         """Why not every chunk has a vector, and what mends that."""
-        lacking = self._wanted - self.count
+        wanted = self._chunks - self.words_only
+        lacking = wanted - self.count
         if not lacking:
             return ()
         if self._problem is None:
-            left = f"the vectors of {lacking} of {self._wanted} chunks are being made"
+            left = f"the vectors of {lacking} of {wanted} chunks are being made"
             return (Degraded("semantic", left, "Mend: wait for it, or index again if it was interrupted"),)
         if not self.count:
             return (self._problem,)
-        what = f"{lacking} of {self._wanted} chunks have no vector: {self._problem.reason}"
+        what = f"{lacking} of {wanted} chunks have no vector: {self._problem.reason}"
         return (Degraded("semantic", what, self._problem.mend),)
 
     def embed(self, progress: Progress, note: str = "") -> None:
@@ -126,18 +143,25 @@ def open_vectors(
     """What the store of this index, or else of a sibling's, has already. Without a usable model that is all there is."""
     model, problem = _model(settings, folder)
     if model is None:
-        return ChunkVectors(chunks, None, None, problem)
+        return ChunkVectors(chunks, [], None, None, problem)
+    keys = _keys(chunks, model.identity, settings.embedding.words_only)
     store = VectorStore(folder.vectors, model.identity, model.dim)
     for sibling in siblings:
-        missing = [key for key in (chunk.key(model.identity) for chunk in chunks) if key not in store]
+        missing = [key for key in keys if key and key not in store]
         if not missing:
             break
         store.borrow(missing, sibling)
-    return ChunkVectors(chunks, store, model, problem)
+    return ChunkVectors(chunks, keys, store, model, problem)
 
 
 def without_vectors(chunks: Sequence[Chunk]) -> ChunkVectors:
-    return ChunkVectors(chunks, None, None, SWITCHED_OFF)
+    return ChunkVectors(chunks, [], None, None, SWITCHED_OFF)
+
+
+def _keys(chunks: Sequence[Chunk], model: str, words_only: Sequence[str]) -> list[bytes]:
+    left_out = PathFilter(words_only) if words_only else None
+    by_words = {path for path in {chunk.path for chunk in chunks} if left_out and left_out(path)}
+    return [b"" if chunk.path in by_words else chunk.key(model) for chunk in chunks]
 
 
 def _model(settings: Settings, folder: IndexFolder) -> tuple[Model | None, Degraded | None]:

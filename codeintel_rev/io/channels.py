@@ -49,9 +49,14 @@ class Channels:
         }
 
     def semantic(self, query: str, profile: Profile, depth: int, seconds: float) -> tuple[Ranked, ...]:  # noqa: ARG002
-        """ModelUnavailableError for an index without vectors, and for vectors of another model or dimension."""
+        """ModelUnavailableError for an index without vectors, and for vectors of another model or dimension.
+
+        NotAskedError where all files are left to their words.
+        """
         made = self._manifest
         if made.model is None:
+            if made.words_only == made.chunks:
+                raise NotAskedError("every indexed file is left to its words (embedding.words_only)")
             why = next((item for item in made.degraded if item.channel == "semantic"), None)
             reason = f": {why.reason}" if why else ""
             raise ModelUnavailableError(f"this index holds no vectors{reason}", why.mend if why else REBUILD)

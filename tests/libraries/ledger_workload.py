@@ -23,6 +23,7 @@ class LedgerSettings:
 
     data_dir: str
     fsync: str = "group"
+    chain: bool = False
     service: str = "test"
     max_bytes: float = 2 * 1024**3
     max_days: float = 14
@@ -32,10 +33,11 @@ class LedgerSettings:
 class Workload:
     """One sink in one process, told of runs and steps as the recorder tells it."""
 
-    def __init__(self, data_dir, fsync="group"):
+    def __init__(self, data_dir, fsync="group", *, chain=False, active=None):
         self.data_dir = str(data_dir)
         self.sink = LedgerSink()
-        self.sink.configure(LedgerSettings(self.data_dir, fsync), None, lambda: {"manifest": 1, "service": "test"})
+        settings = LedgerSettings(self.data_dir, fsync, chain)
+        self.sink.configure(settings, active, lambda: {"manifest": 1, "service": "test"})
 
     def run(self, run_id=None, *, carrier=None, **fields):
         """Begin a run, or join the one of ``carrier``."""

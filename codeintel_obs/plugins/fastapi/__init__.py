@@ -24,7 +24,7 @@ call is its status.
 that a server kills itself by the very signal that stopped it, and runs no ``atexit``.
 
 **Never recorded**: bodies, headers, cookies, the client's address. The query string is kept at content level ``all``
-only.
+only; so is what pydantic's and FastAPI's validation errors repeat of the input that they refuse.
 
 **Limits.** A bare application under another server (daphne, granian) is not seen; Starlette and FastAPI are. The route
 is known where the router writes it into the scope, as Starlette and FastAPI do. What was served before recording

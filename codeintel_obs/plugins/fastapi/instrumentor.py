@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from codeintel_obs.instrumentor import LibraryInstrumentor
+from codeintel_obs.plugins import validation
 from codeintel_obs.plugins.fastapi import describe, request
 from codeintel_obs.plugins.fastapi.exclusions import EXCLUSIONS
 from codeintel_obs.steps import FieldClass, Point
@@ -26,7 +27,12 @@ def _scope(name: str, kind: str, **declared: Any) -> Point:
     )
 
 
-_REQUESTS: Final = {"run": request.asked_run, "baggage": request.baggage, "span_kind": "server"}
+_REQUESTS: Final[dict[str, Any]] = {
+    "run": request.asked_run,
+    "baggage": request.baggage,
+    "span_kind": "server",
+    "message": validation.message,
+}
 
 POINTS: Final = (
     _application("starlette.applications", "Starlette.__call__"),
@@ -70,6 +76,7 @@ POINTS: Final = (
         sent=describe.lifespan_sent,
         after=describe.lifespan_ended,
         failed=describe.lifespan_facts,
+        message=validation.message,  # of settings: they hold credentials
         flushes=True,
     ),
     Point(
@@ -77,6 +84,7 @@ POINTS: Final = (
         name="BackgroundTask.__call__",
         kind="http.background",
         before=describe.background_task,
+        message=validation.message,
     ),
     # where Starlette and FastAPI hand an exception over: the call of the application returns then
     Point(

@@ -22,8 +22,9 @@ pool, ``timed_out``. A stream that the application leaves is ``completed``, ``cl
 right after ``[DONE]``.
 
 **Carried.** ``traceparent``, ``baggage`` and ``X-Request-Id`` to this machine and to ``propagate_hosts``, never
-through a proxy; what the application set stays. ``carriers = false`` switches it off. Spans of OpenTelemetry's
-instrumentations of these libraries are used.
+through a proxy, and never by a pool of urllib3 or a connector of aiohttp that is of somebody else's making (SOCKS, SSH
+and Docker's have such: ``localhost`` may be another machine there); what the application set stays.
+``carriers = false`` switches it off. Spans of OpenTelemetry's instrumentations of these libraries are used.
 
 **Never recorded**: queries of URLs, headers, credentials, bodies; prompts and vectors not at any level. The path and
 the names of host and model from level ``messages`` on.

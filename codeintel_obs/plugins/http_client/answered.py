@@ -13,6 +13,7 @@ from codeintel_obs.steps import Outcome, Status
 CLOSED: Final = "closed by consumer"
 _READ_UP_TO: Final = 32 << 20
 _LINE_CAP: Final = 1 << 20
+_CODE_CAP: Final = 32
 _SERVER_ERROR: Final = 500
 _NONE: Final = msgspec.Raw()  # in a union with None, msgspec takes None alone
 
@@ -56,6 +57,7 @@ class Tally:
         "done_marked",
         "error",
         "events",
+        "in_event",
         "kept",
         "line",
         "reading",
@@ -76,6 +78,7 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         self.error = False
         self.line = b""
+        self.in_event = False
         if content_type.startswith("text/event-stream") and not encoded:
             self.events = 0
         elif self.reading:
@@ -94,18 +97,27 @@ class Tally:
                 self.kept = None
 
     def _see_lines(self, piece: bytes) -> None:
-        *lines, self.line = (self.line + piece).split(b"\n")
-        if len(self.line) > _LINE_CAP:
-            self.line = b""
+        *lines, rest = piece.split(b"\n")
         for line in lines:
-            if line.startswith(b"data:"):
-                self._see_event(line[5:].strip())
+            self._see_line(self.line + line)
+            self.line = b""
+        if len(self.line) <= _LINE_CAP:  # of a longer one it is enough to know how it begins
+            self.line += rest
 
-    def _see_event(self, data: bytes) -> None:
+    def _see_line(self, line: bytes) -> None:
+        """See one line: those of one event follow each other, and an empty one ends it."""
+        if line.startswith(b"data:"):
+            self._see_data(line[5:].strip() if len(line) <= _LINE_CAP else b"")
+        elif line in (b"", b"\r"):
+            self.in_event = False
+
+    def _see_data(self, data: bytes) -> None:
         if data == b"[DONE]":
             self.done_marked = True
             return
-        self.events = (self.events or 0) + 1
+        if not self.in_event:
+            self.in_event = True
+            self.events = (self.events or 0) + 1
         if self.reading and any(
             word in data for word in (b'"usage"', b'"finish_reason":"', b'"finish_reason": "', b'"error"')
         ):
@@ -117,7 +129,7 @@ class Tally:
         except msgspec.MsgspecError:
             return None
         self.usage = answer.usage or self.usage
-        self.reasons.update(each.finish_reason for each in answer.choices or () if isinstance(each.finish_reason, str))
+        self.reasons.update(each.finish_reason for each in answer.choices or () if _is_code(each.finish_reason))
         self.error = self.error or bytes(answer.error) not in (b"", b"null")
         return answer
 
@@ -144,6 +156,11 @@ class Tally:
         if self.error and self.events is not None:
             return Outcome(payload, Status.FAILED, "an event of the stream says error")
         return Outcome(payload, detail=detail)
+
+
+def _is_code(reason: Any) -> bool:
+    """Whether a server's reason is a word of a list, as vLLM's are, and not a text: codes are kept at every level."""
+    return isinstance(reason, str) and reason.isidentifier() and len(reason) <= _CODE_CAP
 
 
 def _tokens(usage: _Usage) -> dict[str, Any]:

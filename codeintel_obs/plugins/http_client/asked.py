@@ -53,7 +53,7 @@ _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request on its way. ``body`` is what lies in memory, else None; ``proxied`` means that a proxy is asked."""
+    """One request on its way. ``body`` is what lies in memory, else None; ``proxied``: a proxy is asked, or may be."""
 
     method: str
     host: str

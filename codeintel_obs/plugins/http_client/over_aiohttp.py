@@ -13,6 +13,8 @@ from codeintel_obs.steps import Call, Outcome
 _added: Final[Beside[dict[str, str]]] = Beside()
 """What was added to a request before: a middleware that tries again sends the same object."""
 _of_vllm: Final[Beside[bool]] = Beside()
+_CONNECTORS: Final = "aiohttp.connector"
+"""Where aiohttp's own connectors are. Somebody else's may reach another machine by a name of this one, as SOCKS does."""
 
 
 def asked(call: Call) -> Asked:
@@ -26,7 +28,7 @@ def asked(call: Call) -> Asked:
         port=url.port,
         path=url.path,
         body=body if isinstance(body, bytes) else None,
-        proxied=getattr(request, "proxy", None) is not None,
+        proxied=getattr(request, "proxy", None) is not None or type(call.instance).__module__ != _CONNECTORS,
     )
 
 

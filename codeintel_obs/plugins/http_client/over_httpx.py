@@ -36,8 +36,10 @@ def carrying(call: Call, asked: Asked) -> Call:
         return call
     changed = object.__new__(type(request))
     changed.__dict__.update(request.__dict__)  # copy.copy would leave the stream out, as pickling does
-    changed.headers = request.headers.copy()
-    changed.headers.update(ours)
+    theirs = [pair for pair in request.headers.raw if pair[0].lower() != b"baggage"]  # it comes again, longer
+    changed.headers = type(request.headers)(
+        [*theirs, *((name.encode(), value.encode()) for name, value in ours.items())]
+    )
     args = (changed, *call.args[1:]) if call.args else ()
     kwargs = call.kwargs if call.args else {**call.kwargs, "request": changed}
     return Call(call.name, call.instance, args, kwargs, call.notes, call.step, call.settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from codeintel_obs.plugins.http_client.answered import CLOSED, Tally, cut, ended, see, tallies
@@ -11,6 +11,8 @@ from codeintel_obs.plugins.http_client.carry import added
 from codeintel_obs.steps import Call, Outcome
 
 _URL, _BODY, _HEADERS = 2, 3, 4
+_POOLS: Final = "urllib3.connectionpool"
+"""Where urllib3's own pools are. Somebody else's may reach another machine by a name of this one: through SOCKS, or SSH."""
 
 
 def asked(call: Call) -> Asked:
@@ -30,7 +32,7 @@ def asked(call: Call) -> Asked:
         port=port or {"http": 80, "https": 443}.get(scheme),
         path=target.partition("?")[0].partition("#")[0],
         body=body if isinstance(body, bytes) else None,
-        proxied=pool.proxy is not None,
+        proxied=pool.proxy is not None or type(pool).__module__ != _POOLS,
     )
 
 
@@ -42,7 +44,8 @@ def carrying(call: Call, asked: Asked) -> Call:
         return call
     headers = given.copy() if hasattr(given, "copy") else dict(given or {})
     for name, value in ours.items():
-        headers[_spelled(headers, name)] = value
+        # of what is there already only the baggage comes again, longer
+        headers[_spelled(headers, name) if name == "baggage" else name] = value
     args, kwargs = call.args, call.kwargs
     if len(args) > _HEADERS:
         args = (*args[:_HEADERS], headers, *args[_HEADERS + 1 :])

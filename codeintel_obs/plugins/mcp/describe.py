@@ -119,17 +119,6 @@ def raised(_call: Call, exc: BaseException | None) -> BaseException | None:
     return exc if isinstance(exc, Exception) else None
 
 
-def message(exc: BaseException) -> str:
-    """Return an error's message without the arguments that a failed validation repeats."""
-    each: Any
-    for each in (exc, exc.__cause__):
-        if type(each).__name__ == "ValidationError" and hasattr(each, "error_count"):
-            told = each.errors(include_url=False, include_context=False, include_input=False)
-            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['type']}" for fault in told[:8])
-            return f"{each.error_count()} validation errors for {each.title}: {faults}"
-    return str(exc)
-
-
 # -- spans -------------------------------------------------------------------------------------------------------------
 
 

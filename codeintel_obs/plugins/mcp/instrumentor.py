@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from codeintel_obs.instrumentor import LibraryInstrumentor
+from codeintel_obs.plugins import validation
 from codeintel_obs.plugins.mcp import describe, request
 from codeintel_obs.plugins.mcp.exclusions import EXCLUSIONS
 from codeintel_obs.steps import FieldClass, Point
@@ -15,7 +16,12 @@ _HANDLER: Final = "handler"
 
 def _request(name: str, kind: str, **declared: Any) -> Point:
     """Return a row for the requests of one method, as their handler is called: inside the span of the SDK."""
-    values = {"failed": describe.request_failed, "message": describe.message, "returns": describe.with_ids, **declared}
+    values = {
+        "failed": describe.request_failed,
+        "message": validation.message,
+        "returns": describe.with_ids,
+        **declared,
+    }
     return Point(module=_RUNNER, name=name, kind=kind, handed_on=True, annotate=True, span_kind="server", **values)
 
 

@@ -12,8 +12,8 @@ from codeintel_obs.seams import Seam, fields
 from codeintel_obs.steps import Point
 
 if TYPE_CHECKING:
-    from codeintel_obs.calls import Wiring
     from codeintel_obs.settings import Settings
+    from codeintel_obs.wiring import Wiring
 
 
 def points_of(seams: Iterable[Seam]) -> tuple[Point, ...]:
