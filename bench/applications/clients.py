@@ -28,7 +28,12 @@ LLM = (("tiny", "say it"), ("tiny", "say it", "--no-stream"), ("tiny", "fail"), 
 def main(folder: Path) -> None:
     server, url = inference.started()
     try:
-        told = {"httpie": httpie(url), "llm": llm(folder, url), "ollama": ollama_client(url), "fsspec": fsspec_files(url)}
+        told = {
+            "httpie": httpie(url),
+            "llm": llm(folder, url),
+            "ollama": ollama_client(url),
+            "fsspec": fsspec_files(url),
+        }
     finally:
         server.terminate()
         server.wait()
@@ -49,7 +54,9 @@ def llm(folder: Path, url: str):
 
 
 def ran(program: Path, *words: str, **environment: str):
-    done = subprocess.run((str(program), *words), env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        (str(program), *words), env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 

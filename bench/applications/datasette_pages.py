@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import answers
+import ports
 
 PAGES = (
     "/",
@@ -36,13 +35,11 @@ HEADERS = ("content-type", "cache-control", "location", "link", "content-disposi
 
 def main(folder: Path) -> None:
     database(folder / "fruit.db")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free()
     command = (sys.executable, "-m", "datasette", "serve", str(folder / "fruit.db"), "--cors", "-p", str(port))
     server = subprocess.Popen((*command, "--setting", "num_sql_threads", "1"), stderr=subprocess.DEVNULL)
     try:
-        wait_for(port)
+        ports.wait_for(port, server)
         told = {page: asked(f"http://127.0.0.1:{port}{page}") for page in PAGES}
     finally:
         server.terminate()
@@ -54,14 +51,6 @@ def database(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("create table sold (id integer primary key, kind text, price real)")
         connection.executemany("insert into sold values (?, ?, ?)", rows)
-
-
-def wait_for(port: int) -> None:
-    for _ in range(600):
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
 
 
 def asked(url: str):

@@ -22,9 +22,13 @@ def main(folder: Path) -> None:
     documents = [Document(id=name, content=text) for name, text in texts.documented().items()]
     asked = texts.QUESTIONS
     store = InMemoryDocumentStore(embedding_similarity_function="cosine")
-    store.write_documents(warm(embedders.SentenceTransformersDocumentEmbedder(model=MINILM)).run(documents)["documents"])
+    store.write_documents(
+        warm(embedders.SentenceTransformersDocumentEmbedder(model=MINILM)).run(documents)["documents"]
+    )
     embedder = warm(embedders.SentenceTransformersTextEmbedder(model=MINILM))
-    ranker = warm(rankers.SentenceTransformersSimilarityRanker(model=made(folder, BertForSequenceClassification), top_k=5))
+    ranker = warm(
+        rankers.SentenceTransformersSimilarityRanker(model=made(folder, BertForSequenceClassification), top_k=5)
+    )
     found = {question: store.embedding_retrieval(embedder.run(question)["embedding"], top_k=10) for question in asked}
     ranked = {question: ranker.run(query=question, documents=found[question])["documents"] for question in asked}
     answers.keep(folder, found=told(found), ranked=told(ranked), sparse=sparse(folder, documents))

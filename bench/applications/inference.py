@@ -8,7 +8,7 @@ import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-TOLD = "one two three four five six".split()
+TOLD = ["one", "two", "three", "four", "five", "six"]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -48,7 +48,12 @@ def embedded(asked) -> dict:
     texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
     vectors = [[byte / 256 for byte in hashlib.sha256(text.encode()).digest()] for text in texts]
     data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
-    return {"data": data, "embeddings": vectors, "model": asked["model"], "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+    return {
+        "data": data,
+        "embeddings": vectors,
+        "model": asked["model"],
+        "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    }
 
 
 def event(word: str) -> bytes:

@@ -25,7 +25,12 @@ QUERIES = (
 def main(folder: Path) -> None:
     server = str(Path(sys.executable).parent / "mcp-server-motherduck")
     command = (server, "--db-path", str(folder / "t.duckdb"), "--read-write")
-    tools = (("list_databases", {}), ("list_tables", {}), ("list_columns", {"table": "t"}), ("list_columns", {"table": "u"}))
+    tools = (
+        ("list_databases", {}),
+        ("list_tables", {}),
+        ("list_columns", {"table": "t"}),
+        ("list_columns", {"table": "u"}),
+    )
     calls = [*(("execute_query", {"sql": query}) for query in QUERIES), *tools]
     answers.keep(folder, **asyncio.run(mcp_client.asked(command, calls)))
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import answers
-import repository
 import mcp_client
+import repository
 
 CALLS = (
     ("git_log", {"max_count": 5}),

@@ -22,7 +22,9 @@ def made(path: Path, commits: int = 40) -> Path:
     for number in range(commits):
         if number == commits // 2:
             git(path, "checkout", "-q", "-b", "side")
-        (path / f"module_{number % 7}.py").write_text("".join(f"def f{n}():\n    return {n}\n" for n in range(number + 1)))
+        (path / f"module_{number % 7}.py").write_text(
+            "".join(f"def f{n}():\n    return {n}\n" for n in range(number + 1))
+        )
         commit(path, number)
     git(path, "checkout", "-q", "main")
     git(path, "merge", "-q", "--no-ff", "-m", "Merge side", "side", number=commits)
