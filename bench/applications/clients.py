@@ -29,7 +29,7 @@ def main(folder: Path) -> None:
     server, url = inference.started()
     try:
         told = {
-            "httpie": httpie(url),
+            "httpie": httpie(folder, url),
             "llm": llm(folder, url),
             "ollama": ollama_client(url),
             "fsspec": fsspec_files(url),
@@ -40,9 +40,11 @@ def main(folder: Path) -> None:
     answers.keep(folder, **{name: str(value).replace(url, "URL") for name, value in told.items()})
 
 
-def httpie(url: str):
-    http = Path(sys.executable).parent / "http"
-    return [ran(http, "--ignore-stdin", *(f"{url}{w}" if w.startswith("/") else w for w in words)) for words in HTTPIE]
+def httpie(folder: Path, url: str):
+    (folder / "config.json").write_text('{"disable_update_warnings": true}')  # else it asks its maker's server for news
+    http, environment = Path(sys.executable).parent / "http", {"HTTPIE_CONFIG_DIR": str(folder)}
+    asked = [[f"{url}{word}" if word.startswith("/") else word for word in words] for words in HTTPIE]
+    return [ran(http, "--ignore-stdin", *words, **environment) for words in asked]
 
 
 def llm(folder: Path, url: str):
