@@ -113,7 +113,7 @@ def compared(said: list[str], data_dir: Path) -> list[str]:
     (attempt,) = attempts
     verifier = Verifier(attempt)
     acknowledged, happened, flying = _by_thread(said), defaultdict(list), {}
-    for _, record in verifier.entries():
+    for record in (each for _, records in verifier.batches() for each in records):
         if record.event == "step.begin":
             flying[record.span_id] = key = (str(record.payload["worker"]), record.payload["number"])
             happened[key[0]].append(f"b {key[1]}")

