@@ -8,6 +8,7 @@ compared with our file's: what is not ours is neither written to nor closed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -32,13 +33,36 @@ def raised(fd: int) -> int:
     return high
 
 
+def opened(name: str, flags: int, *, dir_fd: int | None = None) -> int:
+    """Open ``name`` at a high number, for a thread of ours. Raises OSError, also when it is not what was opened.
+
+    While this thread waited for the interpreter, an application may have closed every descriptor and been given the low
+    number for a file of its own: what is no longer the file of that name is left alone.
+    """
+    low = os.open(name, flags, 0o600, dir_fd=dir_fd)
+    try:
+        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _base())
+    except OSError:
+        return low  # no high number is free or allowed: see `raised`
+    try:
+        about = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except OSError:
+        os.close(high)
+        raise
+    if identity_of(high) != (about.st_dev, about.st_ino):
+        os.close(high)
+        raise OSError(errno.EBADF, "closed by the application", name)
+    release(low, identity_of(high))
+    return high
+
+
 @contextmanager
 def lent(fd: int) -> Iterator[int]:
     """Own ``fd`` for a while, at a high number: what background work holds when an application closes everything.
 
     At the end it is closed only if it is still the same file.
     """
-    high = raised(fd)
+    high = fd if fd >= _base() else raised(fd)
     identity = identity_of(high)
     try:
         yield high

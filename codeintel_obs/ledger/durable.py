@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from codeintel_obs.ledger.descriptors import Identity, is_ours, lent, release
+from codeintel_obs.ledger.descriptors import Identity, is_ours, lent, opened, release
 
 if TYPE_CHECKING:
     from codeintel_obs.ledger.writer import RunWriter
@@ -21,7 +21,7 @@ def make_durable(fd: int, identity: Identity, path: str, *, with_folder: bool) -
     Raises FileNotFoundError when the file is no longer there under any name, OSError when the disk refuses.
     """
     if not _flushed(fd, identity):
-        with lent(os.open(path, _READ)) as found:
+        with lent(opened(path, _READ)) as found:
             if not _flushed(found, identity):
                 raise FileNotFoundError(errno.ENOENT, "another file has its name", path)
     if with_folder:
@@ -57,7 +57,7 @@ def _flushed(fd: int, identity: Identity) -> bool:
 
 
 def _flush_folder(path: str) -> None:
-    with lent(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
+    with lent(opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as fd:
         os.fsync(fd)
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from codeintel_obs.ledger.descriptors import NOBODY, Clock, Identity, identity_of, lent, raised, release
+from codeintel_obs.ledger.descriptors import NOBODY, Clock, Identity, identity_of, lent, opened, release
 from codeintel_obs.ledger.flusher import Flusher
-from codeintel_obs.ledger.places import open_folder
 from codeintel_obs.ledger.process import at_fork
 
 if TYPE_CHECKING:
@@ -124,8 +123,9 @@ class Home:
     def _take_reserve(self) -> None:
         name = f".reserve-{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with lent(open_folder(self.data_dir, "telemetry")) as folder:
-            fd = raised(os.open(name, flags, 0o600, dir_fd=folder))
+        where = os.path.join(self.data_dir, "telemetry")
+        with lent(opened(where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)) as folder:
+            fd = opened(name, flags, dir_fd=folder)
             os.unlink(name, dir_fd=folder)
         self.reserve = (fd, identity_of(fd))
         os.write(fd, b"\0" * _RESERVE)
