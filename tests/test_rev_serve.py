@@ -10,6 +10,7 @@ from processes import BIN
 from rev_served import REV, announced, own_server, rev, rev_environ, serving, write_repository
 
 from codeintel_rev.cli import main
+from codeintel_rev.cli.serve import listening
 
 pytestmark = pytest.mark.slow  # real servers
 
@@ -35,6 +36,14 @@ def test_serve_ends_cleanly(repository, sent, code, said):
     assert (process.returncode, err) == (code, said)
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
+    """An answer is two writes, its head and its body: Nagle's algorithm would hold the second back for 40 ms."""
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (None, 0)])

@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         root = client.root
     settings = Settings.load(root)
     app = create_app(root, settings, arguments.index_dir, limits(arguments), _hosts(arguments))
-    listener = _listening(arguments.host, arguments.port)
+    listener = listening(arguments.host, arguments.port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -126,15 +126,18 @@ def _hosts(arguments: argparse.Namespace) -> tuple[str, ...]:
     return ()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     if not 0 <= port <= _LAST_PORT:
         raise UsageError(f"--port is {port}", f"Mend: give 0 to {_LAST_PORT}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         told = os.strerror(error.errno) if error.errno else str(error)
         raise RevError(f"{host}:{port} cannot be listened on: {told}", "Mend: --port 0 takes any free one") from error
+    # accepted sockets inherit it; asyncio sets it by itself only for a listener that was made with IPPROTO_TCP
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _announce(root: Path, listener: socket.socket, arguments: argparse.Namespace) -> None:
