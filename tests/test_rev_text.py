@@ -1,6 +1,8 @@
 """Text search, path patterns, reading files, symbols: what each answers and what it refuses."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import git
@@ -276,3 +278,15 @@ def test_history_follows_renames(tmp_path):
     with GitHistory.open(tmp_path) as client:
         assert [change.summary for change in client.history("new", 5)] == ["Rename", "First"]
         assert [change.summary for change in client.history("new", 1)] == ["Rename"]
+
+
+def test_searches_at_once_find_what_each_finds_alone(tmp_path):
+    """They take turns by so many files; 1,000 files are several turns."""
+    paths = [f"f{number:04}" for number in range(1000)]
+    for number, path in enumerate(paths):
+        (tmp_path / path).write_text(f"word{number % 7}\n")
+    queries = [TextQuery(f"word{number}", limit=1000) for number in range(7)]
+    with ThreadPoolExecutor(7) as pool:
+        together = list(pool.map(partial(search_text, tmp_path, paths), queries))
+    assert together == [search_text(tmp_path, paths, query) for query in queries]
+    assert [len(answer.matches) for answer in together] == [143] * 6 + [142]

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from codeintel_rev.errors import UsageError
@@ -15,6 +16,7 @@ from codeintel_rev.io.beneath import open_at, parts
 from codeintel_rev.io.globs import PathFilter
 from codeintel_rev.io.regex import Case, LinePattern
 from codeintel_rev.io.repository_files import LARGEST, printable
+from codeintel_rev.io.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +28,8 @@ WIDTH = 300
 _MOST_CHARACTERS = 400_000
 _SNIFFED = 8000
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not keep us waiting
+_FILES_A_TURN = 256
+_TURNS = Turns()  # of the process, as the interpreter lock is
 
 Stopped = Literal["", "limit", "time", "size"]
 
@@ -73,9 +77,11 @@ def search_text(root: Path, paths: Iterable[str], query: TextQuery) -> TextFound
     if not 1 <= query.limit <= MOST_MATCHES:
         raise UsageError(f"limit is {query.limit}", f"Mend: give 1 to {MOST_MATCHES}")
     pattern = LinePattern(query.pattern, fixed=query.fixed, word=query.word, case=query.case)
+    files = iter(sorted(filter(PathFilter(query.globs), paths)))
     with closing(_Scan(root, query, pattern)) as scan:
-        for path in sorted(filter(PathFilter(query.globs), paths)):
-            scan.file(path)
+        while some := list(islice(files, _FILES_A_TURN)):
+            with _TURNS.turn():
+                scan.files(some)
             if scan.found.stopped:
                 break
         return scan.found
@@ -99,7 +105,13 @@ class _Scan:
         self._inside = None  # first: a descriptor that is closed may be somebody else's at once
         self._folder.close()
 
-    def file(self, path: str) -> None:
+    def files(self, paths: list[str]) -> None:
+        for path in paths:
+            self._file(path)
+            if self.found.stopped:
+                return
+
+    def _file(self, path: str) -> None:
         content = self._content(path)
         if content is None:
             return
