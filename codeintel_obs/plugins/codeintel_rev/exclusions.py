@@ -84,6 +84,7 @@ EXCLUSIONS: Final[dict[str, str]] = {
     "codeintel_rev.io.splade_manager:*": _LIBRARY,
     "codeintel_rev.io.symbols:*": _LIBRARY,
     "codeintel_rev.io.text_search:*": _PART,
+    "codeintel_rev.io.turns:*": _PART,
     "codeintel_rev.io.underway:*": _FILES,
     "codeintel_rev.io.vector_*:*": _LIBRARY,
     "codeintel_rev.io.vllm_*:*": _LIBRARY,
