@@ -73,14 +73,14 @@ class Ledger(RuleBasedStateMachine):
         self._within(0, count, whole=True)
 
     def _within(self, limit, count, *, whole):
-        """Do steps under a limit on the size of files; what was not taken is in the writer's count."""
-        before = sum(self.run.ledger.drops.values())
+        """Do steps under a limit on the size of files; what cannot be read afterwards is lost, and must be counted."""
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         try:
             ids = self.work.steps(self.run, count)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        lost = sum(self.run.ledger.drops.values()) - before
+        written = [each for each in read(self.folder, "machine") if each.span_id in ids]
+        lost = 2 * count - len(written)  # not the writer's own count: it falls as soon as a drop has been told
         assert not whole or lost == 2 * count
         self.lost += lost
         self.run.ledger.retry_ns = 0
@@ -152,3 +152,12 @@ TestLedger = Ledger.TestCase
 TestLedger.settings = settings(
     max_examples=12, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_a_drop_told_before_the_next_one_counts_too():
+    """With some of these rooms both records of a step are lost, and the first is told between them."""
+    for room in range(150, 301, 2):
+        machine = Ledger()
+        machine.begin(chain=False)
+        machine.rotate(room=room)
+        machine.teardown()
