@@ -151,7 +151,8 @@ def disagreements(client: Client, theirs: dict[str, Any], ours: dict[str, Any]) 
     seen = Counter(f"{status // 100}xx" for status in client.statuses.elements())
     if seen != ours["statuses"]:
         wrong.append(f"statuses: the clients saw {dict(seen)}, the steps {ours['statuses']}")
-    if client.cancelled != ours["cancelled"]:
+    # fewer may be: an answer can be complete before its client closes; vLLM then counts it as finished, as it does above
+    if client.cancelled < ours["cancelled"]:
         wrong.append(f"cancelled: the clients {client.cancelled}, the steps {ours['cancelled']}")
     return wrong
 
