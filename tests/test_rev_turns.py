@@ -1,16 +1,11 @@
 """Threads that take turns: one at a time, in the order in which they came, and none is lost when one fails."""
 
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from codeintel_rev.io.turns import Turns
-
-
-class Ended(BaseException):
-    """As Ctrl-C raises, between any two instructions."""
 
 
 @pytest.fixture
@@ -65,33 +60,3 @@ def test_a_failure_passes_the_turn_on(turns):
         raise ZeroDivisionError
     with turns.turn():
         pass
-
-
-def test_who_is_interrupted_while_it_waits_keeps_nobody_waiting(turns):
-    """Ctrl-C while another thread has the turn: that thread ends it, and the next one gets it."""
-
-    def interrupt(*_):
-        raise Ended
-
-    def work():
-        with turns.turn():
-            held.set()
-            waiting(turns, 1)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-            waiting(turns, 0)
-
-    held = threading.Event()
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(work)
-            held.wait()
-            with pytest.raises(Ended), turns.turn():
-                pass
-            done.result(timeout=60)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    with ThreadPoolExecutor(1) as pool, turns.turn():
-        after = pool.submit(lambda: turns.turn().__enter__())
-        waiting(turns, 1)
-    after.result(timeout=60)

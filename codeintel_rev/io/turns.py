@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """`with turns.turn():` around a few milliseconds of work, again and again; not to be nested."""
+    """`with turns.turn():` around a few milliseconds of work, again and again; not to be nested.
+
+    For worker threads, which no signal interrupts while they wait.
+    """
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -40,19 +43,7 @@ class Turns:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        try:
-            mine.acquire()  # until whoever has the turn passes it on
-        except BaseException:  # Ctrl-C
-            self._leave(mine)
-            raise
-
-    def _leave(self, mine: threading.Lock) -> None:
-        with self._changing:
-            waits = mine in self._waiting
-            if waits:
-                self._waiting.remove(mine)
-        if not waits:  # it has become ours meanwhile
-            self._pass_on()
+        mine.acquire()  # until whoever has the turn passes it on
 
     def _pass_on(self) -> None:
         with self._changing:
